@@ -2,6 +2,9 @@ package app
 
 import (
 	"cmp"
+	"context"
+	"strings"
+	"time"
 
 	"ringfence/flow/cooling"
 	"ringfence/flow/people"
@@ -16,4 +19,15 @@ func (a *App) openPeople() error {
 	})
 	a.cooling = cooling.New(cooling.Options{Store: a.store, Book: a.book, People: a.people, Log: a.log})
 	return err
+}
+
+// mailOf is the mail address of somebody who may sign in; "" is none.
+func (a *App) mailOf(customer, login string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	p, err := a.people.Called(ctx, customer, login[strings.LastIndex(login, "/")+1:])
+	if err != nil {
+		return ""
+	}
+	return p.Mail
 }

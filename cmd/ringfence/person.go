@@ -63,7 +63,12 @@ const signInSays = "Signs {{.Person}} in once, until {{.Ends}}: {{.Link}}"
 type personAdd struct{ api.PersonNew }
 
 func (c *personAdd) Run(s *session) error {
-	return perform(s, "POST /v1/customers/{id}/people", func(l *signIn) error { return s.say("%s", sentence("{{.Person}} may sign in. "+signInSays, l)) }, c)
+	return perform(s, "POST /v1/customers/{id}/people", func(l *signIn) error {
+		if l.Waits {
+			return s.say("%s", sentence("{{.Person}} waits, as the customer chose for what loosens: ringfence change list shows until when. Make a link then.", l))
+		}
+		return s.say("%s", sentence("{{.Person}} may sign in. "+signInSays, l))
+	}, c)
 }
 
 type staffAdd struct {

@@ -31,6 +31,7 @@ var own = map[notify.Kind]string{
 	notify.PasswordChanged: "A line's password was replaced. If the owner did not want this, somebody else controls the account.",
 	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are notified, so that staff do not overlook the request, and the customer notices one that nobody there made.",
 	notify.ChangeWaiting:   "The customer's own people loosened something, and it waits as long as the owner chose. Every contact is notified, with the note that the owner left, and any of the people may call it off.",
+	notify.AccessChanged:   "Somebody was added or removed who may sign in, a person's password, passkeys, app of codes, recovery codes, role or address changed, a token was made, or the wait for what loosens was changed. A thief who got in makes a way back: so the contacts are notified, and the person at their own address.",
 	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are notified, with the note from staff.",
 	notify.Digest:          "Notices that waited: kinds that the person wants once an hour, and everything after ten notices within an hour.",
 	notify.Test:            "Sent by hand, to check that mail and webhooks arrive.",

@@ -73,7 +73,7 @@ func TestAPasskeyInABrowser(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	do("out again", click(`form[action="/out"] button`), see("#f-password"))
-	if err := d.folk.RemovePasskey(ctx, "docs", p.ID, "laptop", true); err == nil {
+	if err := d.folk.RemovePasskey(ctx, "docs", p.ID, "laptop", people.EvenNone); err == nil {
 		t.Error("the last second factor of staff was removed")
 	}
 	if _, err := d.folk.Reset(ctx, "docs", p.ID); err != nil {

@@ -45,6 +45,10 @@ var _ = serves(func(s *Server) {
 		func(ctx context.Context, in *api.StaffTokenID) error {
 			return dropToken(ctx, s, s.staffMember, &in.StaffID, in.Token)
 		})
+	dropped(s, op(http.MethodDelete, "/v1/customers/{id}/people/{person}/totp", "delete-person-totp", tag, "Take the app of codes from a person; it waits, if too little would be left and the customer's people wait for what loosens"),
+		func(ctx context.Context, in *api.PersonID) error { return dropTOTP(ctx, s, s.person, in) })
+	dropped(s, op(http.MethodDelete, "/v1/staff/{person}/totp", "delete-staff-totp", tag, "Take the app of codes from a member of staff, but not their last second factor"),
+		func(ctx context.Context, in *api.StaffID) error { return dropTOTP(ctx, s, s.staffMember, in) })
 	dropped(s, op(http.MethodDelete, "/v1/customers/{id}/people/{person}/passkeys/{passkey}", "delete-person-passkey", tag, "Take a passkey from a person; the last second factor of one waits, if the customer's people wait for what loosens"),
 		func(ctx context.Context, in *api.PersonPasskeyID) error {
 			return dropPasskey(ctx, s, s.person, &in.PersonID, in.Passkey)
@@ -117,8 +121,12 @@ func actsOn[I any](s *Server, path, noun string, find func(context.Context, *I) 
 		})(ctx, in)
 		return out, err
 	})
-	dropped(s, op(http.MethodDelete, path, "delete-"+noun, tag, "Remove a person, with every session, link and token"), each(func(ctx context.Context, p people.Person) error {
-		return s.d.People.Remove(ctx, by(ctx), p.ID)
+	dropped(s, op(http.MethodDelete, path, "delete-"+noun, tag, "Remove a person, with every session, link and token; an owner waits, if the customer's people wait for what loosens"), each(func(ctx context.Context, p people.Person) error {
+		if s.d.Cooling == nil {
+			return s.d.People.Remove(ctx, by(ctx), p.ID)
+		}
+		_, err := s.d.Cooling.RemovePerson(ctx, whoAsks(ctx), p.ID)
+		return err
 	}))
 }
 
@@ -234,11 +242,20 @@ func (s *Server) newPerson(ctx context.Context, n people.NewPerson) (out api.Sig
 	if s.d.People == nil {
 		return out, unavailable("the list of people")
 	}
-	p, l, err := s.d.People.Add(ctx, by(ctx), n)
+	var p people.Person
+	var l people.Link
+	waits := false
+	if s.d.Cooling != nil {
+		p, l, waits, err = s.d.Cooling.AddPerson(ctx, whoAsks(ctx), n)
+	} else {
+		p, l, err = s.d.People.Add(ctx, by(ctx), n)
+	}
 	if errors.Is(err, people.ErrExists) {
 		return out, newProblem(http.StatusConflict, api.ReasonExists, "somebody is called "+clip(n.Handle, 60)+" already")
 	}
-	return s.link(&p, l), err
+	out = s.link(&p, l)
+	out.Waits = waits
+	return out, err
 }
 
 func (s *Server) changePerson(ctx context.Context, in *api.PersonPatch) (out api.Person, err error) {
@@ -264,7 +281,11 @@ func (s *Server) editPerson(ctx context.Context, id string, b *api.PatchPerson) 
 		role := person.Role(*b.Role)
 		e.Role = &role
 	}
-	p, err := s.d.People.Change(ctx, by(ctx), id, e)
+	if s.d.Cooling == nil {
+		p, err := s.d.People.Change(ctx, by(ctx), id, e)
+		return personView(&p), err
+	}
+	p, _, err := s.d.Cooling.ChangePerson(ctx, whoAsks(ctx), id, e)
 	return personView(&p), err
 }
 
@@ -314,6 +335,18 @@ func dropPasskey[I any](ctx context.Context, s *Server, find func(context.Contex
 	_, err = s.d.Cooling.RemovePasskey(ctx, whoAsks(ctx), p.ID, which)
 	if errors.Is(err, people.ErrNotFound) {
 		err = missing("passkey of "+p.Login, which)
+	}
+	return err
+}
+
+func dropTOTP[I any](ctx context.Context, s *Server, find func(context.Context, *I) (people.Person, error), in *I) error {
+	p, err := find(ctx, in)
+	if err != nil {
+		return err
+	}
+	_, err = s.d.Cooling.RemoveTOTP(ctx, whoAsks(ctx), p.ID)
+	if errors.Is(err, people.ErrNotFound) {
+		err = missing("app of codes of "+p.Login, "")
 	}
 	return err
 }

@@ -104,7 +104,11 @@ func (s *Server) changeChanges(q *query) (page, error) {
 		}
 		wait, note = time.Duration(n)*time.Second, q.form.Get("note")
 	}
-	if see := q.fresh("/changes"); see != "" {
+	see := q.fresh("/changes")
+	if see == "" && wait == c.Cooling.Was && wait < c.Cooling.Wait && !cooling.Undoes(&q.Who, c.Cooling) {
+		see = proveFor("/changes")
+	}
+	if see != "" {
 		return page{see: see}, nil
 	}
 	_, err := s.d.Cooling.SetWait(q.Context(), &q.Who, q.Customer, wait, note)

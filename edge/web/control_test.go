@@ -28,6 +28,7 @@ import (
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/people"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -443,7 +444,8 @@ func TestSetup(t *testing.T) {
 // TestChanges: a longer wait counts at once and can be undone, a shorter one waits, and anybody of the customer stops a change; nobody else does.
 func TestChanges(t *testing.T) {
 	c := newControl(t)
-	b, reader := c.prove("ana", person.Owner), c.prove("rita", person.Reader)
+	ana, b := c.enter(c.acme, "ana", person.Owner)
+	reader := c.prove("rita", person.Reader)
 	_, other := c.enter(c.bravo, "bob", person.Owner)
 	wait := func() time.Duration { v, _ := c.book.Customer(c.acme); return v.Cooling.Wait }
 	c.shows("nothing", b.get("/changes"), "Nothing waits")
@@ -460,6 +462,13 @@ func TestChanges(t *testing.T) {
 	want(t, "another's", other.post("/changes", "do", "stop", "id", id), 404, "There is no such page")
 	want(t, "a reader", reader.post("/changes", "do", "stop", "id", id, "back", "/lines/2001"), 303, "/lines/2001")
 	want(t, "again", b.post("/changes", "do", "stop", "id", id), 404, "There is no such page")
+	want(t, "undoing, with what was shown before", b.post("/changes", "do", "undo"), 303, "/me/prove?to=%2Fchanges")
+	want(t, "an owner", b.post("/people", "do", "add", "handle", "eve", "role", "owner"), 303, "/changes")
+	want(t, "an owner who waits", b.get("/people"), 200, "2 people may sign in")
+	c.shows("an owner waits", b.get("/changes"), "cme/eve may sign in, as owner")
+	link, err := c.people.Link(t.Context(), "t", ana.ID, people.LinkLife)
+	fatal(t, err)
+	want(t, "in again", b.post("/in/link/"+link.Token), 303, "/")
 	want(t, "undoing", b.post("/changes", "do", "undo"), 303, "/changes")
 	if wait() != 0 {
 		t.Errorf("waits %s", wait())

@@ -95,12 +95,23 @@ func (s *Server) changeMe(q *query) (page, error) {
 		if err = s.d.People.SetPassword(ctx, q.ID, id, q.form.Get("password"), own); err == nil {
 			return page{see: "/me"}, nil
 		}
+	case "unapp":
+		var p page
+		if p, err = s.removeTOTP(q); err == nil || errors.Is(err, people.ErrNotFound) {
+			return p, nil
+		}
 	case "app":
+		if err = s.replacesTOTP(q); err != nil {
+			break
+		}
 		var e people.Enrolment
 		if e, err = s.d.People.BeginTOTP(ctx, q.ID, id); err == nil {
 			return s.appPage(q, e), nil
 		}
 	case "confirm":
+		if err = s.replacesTOTP(q); err != nil {
+			break
+		}
 		var codes []string
 		if codes, err = s.d.People.ConfirmTOTP(ctx, q.ID, id, q.form.Get("code"), own); err == nil {
 			return s.codesPage(q, codes), nil
@@ -214,6 +225,7 @@ type personRow struct {
 	people.Person
 	RoleText string
 	Self     bool
+	Roles    []choice
 }
 
 // operation is that of a customer's people, or of staff.
@@ -240,12 +252,9 @@ func (s *Server) peoplePage(q *query, fault string) (page, error) {
 	}
 	v := peopleView{MayEdit: q.may(q.operation("add")) == nil, Fault: fault}
 	for _, p := range all {
-		v.People = append(v.People, personRow{p, q.t("people.role-" + word(p.Role)), p.ID == q.Who.Person})
+		v.People = append(v.People, personRow{p, q.t("people.role-" + word(p.Role)), p.ID == q.Who.Person, roleChoices(q, p.Role)})
 	}
-	roles := field{Name: "role", Label: q.t("people.role"), Most: 20}
-	for _, r := range person.Of(q.Customer == "") {
-		roles.Choices = append(roles.Choices, choice{string(r), q.t("people.role-" + word(r)), string(r) == q.form.Get("role")})
-	}
+	roles := field{Name: "role", Label: q.t("people.role"), Most: 20, Choices: roleChoices(q, person.Role(q.form.Get("role")))}
 	v.Add = []field{
 		{Name: "handle", Label: q.t("people.handle"), Help: q.t("people.handle-help"), Value: q.form.Get("handle"), Most: person.MaxNameLen, Needed: true},
 		{Name: "name", Label: q.t("people.name"), Value: q.form.Get("name"), Most: 200},
@@ -253,6 +262,13 @@ func (s *Server) peoplePage(q *query, fault string) (page, error) {
 		roles,
 	}
 	return page{name: "people", title: q.t("people.title", "n", len(all)), nav: "/people", data: v}, nil
+}
+
+func roleChoices(q *query, now person.Role) (all []choice) {
+	for _, r := range person.Of(q.Customer == "") {
+		all = append(all, choice{string(r), q.t("people.role-" + word(r)), r == now})
+	}
+	return all
 }
 
 // changePeople does what a form of the page asks; each is an operation of the table.
@@ -269,18 +285,15 @@ func (s *Server) changePeople(q *query) (page, error) {
 	}
 	ctx := q.Context()
 	if verb == "add" {
-		p, link, err := s.d.People.Add(ctx, q.ID, people.NewPerson{
+		return s.addPerson(q, people.NewPerson{
 			Customer: q.Customer, Handle: q.form.Get("handle"), Name: q.form.Get("name"), Mail: q.form.Get("mail"), Role: person.Role(q.form.Get("role")),
 		})
-		if why := said(q, err); why != "" {
-			return s.peoplePage(q, why)
-		}
-		return s.linkPage(q, p, link), err
 	}
 	p, err := s.d.People.Called(ctx, q.Customer, q.form.Get("person")) // of one's own customer only
 	if err != nil {
 		return page{}, err
 	}
+	waits := false
 	switch verb {
 	case "link":
 		link, err := s.d.People.Link(ctx, q.ID, p.ID, people.LinkLife)
@@ -288,15 +301,54 @@ func (s *Server) changePeople(q *query) (page, error) {
 	case "sign-out":
 		_, err = s.d.People.SignOut(ctx, q.ID, p.ID, "", "")
 	case "delete":
-		err = s.d.People.Remove(ctx, q.ID, p.ID)
+		waits, err = s.removePerson(q, p.ID)
 	case "change":
-		role := person.Role(q.form.Get("role"))
-		_, err = s.d.People.Change(ctx, q.ID, p.ID, people.Edit{Role: &role})
+		waits, err = s.changeRole(q, p.ID, person.Role(q.form.Get("role")))
 	}
 	if why := said(q, err); why != "" {
 		return s.peoplePage(q, why)
 	}
+	if waits {
+		return page{see: "/changes"}, err
+	}
 	return page{see: "/people"}, err
+}
+
+// addPerson adds a person and shows their link, or what waits.
+func (s *Server) addPerson(q *query, n people.NewPerson) (page, error) {
+	var p people.Person
+	var link people.Link
+	var waits bool
+	var err error
+	if s.d.Cooling == nil {
+		p, link, err = s.d.People.Add(q.Context(), q.ID, n)
+	} else {
+		p, link, waits, err = s.d.Cooling.AddPerson(q.Context(), &q.Who, n)
+	}
+	if why := said(q, err); why != "" {
+		return s.peoplePage(q, why)
+	}
+	if err != nil || waits {
+		return page{see: "/changes"}, err
+	}
+	return s.linkPage(q, p, link), nil
+}
+
+func (s *Server) removePerson(q *query, id string) (waits bool, err error) {
+	if s.d.Cooling == nil {
+		return false, s.d.People.Remove(q.Context(), q.ID, id)
+	}
+	return s.d.Cooling.RemovePerson(q.Context(), &q.Who, id)
+}
+
+func (s *Server) changeRole(q *query, id string, role person.Role) (waits bool, err error) {
+	e := people.Edit{Role: &role}
+	if s.d.Cooling == nil {
+		_, err = s.d.People.Change(q.Context(), q.ID, id, e)
+		return false, err
+	}
+	_, waits, err = s.d.Cooling.ChangePerson(q.Context(), &q.Who, id, e)
+	return waits, err
 }
 
 func (s *Server) linkPage(q *query, p people.Person, link people.Link) page {

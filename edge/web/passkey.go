@@ -140,11 +140,38 @@ func (s *Server) changePasskey(q *query) (page, error) {
 	return s.codesPage(q, codes), nil
 }
 
+// removeTOTP takes one's own app of codes away, or makes that wait.
+func (s *Server) removeTOTP(q *query) (page, error) {
+	if s.d.Cooling == nil {
+		return page{see: "/me"}, s.d.People.RemoveTOTP(q.Context(), q.ID, q.Who.Person, 0)
+	}
+	waits, err := s.d.Cooling.RemoveTOTP(q.Context(), &q.Who, q.Who.Person)
+	if waits && q.may("list-changes") == nil {
+		return page{see: "/changes"}, nil
+	}
+	return page{see: "/me"}, err
+}
+
+// errReplace says that another app of codes would come in place of one at once, although what loosens waits.
+var errReplace = errors.New("another app would replace the one that there is")
+
+func (s *Server) replacesTOTP(q *query) error {
+	left := people.EvenNone
+	if s.d.Cooling != nil {
+		left = s.d.Cooling.Left(&q.Who, q.Customer)
+	}
+	err := s.d.People.ReplacesTOTP(q.Context(), q.Who.Person, left)
+	if errors.Is(err, people.ErrLastFactor) {
+		return errReplace
+	}
+	return err
+}
+
 // removePasskey takes one's own passkey away, or makes that wait.
 func (s *Server) removePasskey(q *query) (page, error) {
 	id := q.form.Get("key")
 	if s.d.Cooling == nil {
-		return page{see: "/me"}, s.d.People.RemovePasskey(q.Context(), q.ID, q.Who.Person, id, false)
+		return page{see: "/me"}, s.d.People.RemovePasskey(q.Context(), q.ID, q.Who.Person, id, 0)
 	}
 	waits, err := s.d.Cooling.RemovePasskey(q.Context(), &q.Who, q.Who.Person, id)
 	if waits && q.may("list-changes") == nil {

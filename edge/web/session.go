@@ -105,8 +105,11 @@ func (q *query) fresh(back string) (see string) {
 	if people.IsFresh(&q.Who, q.now) {
 		return ""
 	}
-	return "/me/prove?to=" + url.QueryEscape(back)
+	return proveFor(back)
 }
+
+// proveFor is where a factor is shown again before going on.
+func proveFor(back string) string { return "/me/prove?to=" + url.QueryEscape(back) }
 
 // noSession refuses to sign anybody in over a connection that others can read.
 func (s *Server) noSession(r *http.Request) error {

@@ -247,6 +247,8 @@ func said(q *query, err error) string {
 		return q.t("in.exists")
 	case errors.Is(err, people.ErrLast):
 		return q.t("in.last")
+	case errors.Is(err, errReplace):
+		return q.t("me.replace-waits")
 	case errors.Is(err, people.ErrLastFactor):
 		return q.t("me.last-factor")
 	case errors.Is(err, people.ErrPasskey):

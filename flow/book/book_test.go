@@ -403,7 +403,7 @@ func TestWhatFindingsCloseHasRoom(t *testing.T) {
 // TestALockOfTheProvidersIsNotMadeACustomersOwn guards against people of a customer who lock what the provider locked once more: its reason, and what
 // it ends, stay.
 func TestALockOfTheProvidersIsNotMadeACustomersOwn(t *testing.T) {
-	b, _, _ := sample(t)
+	b, db, _ := sample(t)
 	ctx := t.Context()
 	id := line(t, b, "acme-1").ID()
 	for _, c := range []struct{ theirs, own, want account.LockCalls }{
@@ -424,6 +424,16 @@ func TestALockOfTheProvidersIsNotMadeACustomersOwn(t *testing.T) {
 	}
 	if l := line(t, b, "acme-1"); l.LockWhy() != "customer locked: unpaid bill" || l.LockCalls() != account.CallsCut {
 		t.Errorf("locked with the customer: %q, %v", l.LockWhy(), l.LockCalls())
+	}
+	must(t, second(b.Unlock(ctx, "staff/tom", id)))
+	must(t, second(b.LockOwn(ctx, "acme/ana", id, "a thief", account.CallsCut)))
+	must(t, second(b.LockCustomer(ctx, "staff/tom", line(t, b, "acme-1").Customer(), "unpaid bill", account.CallsKept)))
+	all := db.AllFacts()
+	if last := all[len(all)-1]; last.Kind != "line.locked" || !strings.Contains(string(last.Body), "staff/tom") {
+		t.Errorf("a line that its people locked is not the provider's to open: %s", last.Body)
+	}
+	if l := line(t, b, "acme-1"); l.LockWhy() != "a thief" || l.LockCalls() != account.CallsCut {
+		t.Errorf("the lock of its people became weaker: %q, %v", l.LockWhy(), l.LockCalls())
 	}
 }
 

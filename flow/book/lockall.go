@@ -17,18 +17,25 @@ func (l *Line) LockedWithCustomer() bool {
 	return l.Locked() && strings.HasPrefix(l.LockWhy(), lockedWith)
 }
 
-// LockCustomer locks every line of a customer. Lines that are locked for a reason of their own stay as they are; they are not counted. If the
-// store fails on the way, the error comes with those that were locked; asked again, it goes on.
+// LockCustomer locks every line of a customer. One that is locked for a reason of its own keeps it, and is locked again all the same: if the
+// customer's people locked it, it is the provider's to open from now on. If the store fails on the way, the error comes with those that were locked; asked again,
+// it goes on.
 func (b *Book) LockCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
-	return b.lockCustomer(ctx, id, reason, func(line, why string) (*Line, error) { return b.Lock(ctx, actor, line, why, calls) })
+	return b.lockCustomer(ctx, id, reason, true, func(l *Line, why string) (*Line, error) {
+		if l.Locked() && l.LockCalls().Stricter(calls) {
+			return b.Lock(ctx, actor, l.ID(), why, l.LockCalls())
+		}
+		return b.Lock(ctx, actor, l.ID(), why, calls)
+	})
 }
 
 // LockOwnCustomer is LockCustomer by its own people, as LockOwn is Lock.
 func (b *Book) LockOwnCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
-	return b.lockCustomer(ctx, id, reason, func(line, why string) (*Line, error) { return b.LockOwn(ctx, actor, line, why, calls) })
+	return b.lockCustomer(ctx, id, reason, false, func(l *Line, why string) (*Line, error) { return b.LockOwn(ctx, actor, l.ID(), why, calls) })
 }
 
-func (b *Book) lockCustomer(ctx context.Context, id, reason string, lock func(line, why string) (*Line, error)) (locked int, err error) {
+// lockCustomer locks each line: over those that are locked for a reason of their own too, or without them.
+func (b *Book) lockCustomer(ctx context.Context, id, reason string, over bool, lock func(l *Line, why string) (*Line, error)) (locked int, err error) {
 	if _, ok := b.Customer(id); !ok {
 		return 0, store.ErrNotFound
 	}
@@ -36,10 +43,14 @@ func (b *Book) lockCustomer(ctx context.Context, id, reason string, lock func(li
 		return 0, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
 	for _, l := range b.Lines(id, "", math.MaxInt) {
+		why := lockedWith + reason
 		if l.Locked() && !l.LockedWithCustomer() {
-			continue
+			if !over {
+				continue
+			}
+			why = l.LockWhy()
 		}
-		if _, err := lock(l.ID(), lockedWith+reason); err != nil {
+		if _, err := lock(l, why); err != nil {
 			return locked, err
 		}
 		locked++

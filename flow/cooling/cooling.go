@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Store  store.Waitings
 	Book   *book.Book
-	People *people.People // nil: passkeys do not wait
+	People *people.People // nil: there are none, and nothing of theirs waits
 	Every  time.Duration  // how often what is due is looked for; 0 is 5 s
 	Log    *slog.Logger
 }
@@ -68,12 +68,8 @@ type edit struct {
 	Lift    int64            `json:"lift,omitempty"`
 	Cooling *account.Cooling `json:"cooling,omitempty"`
 	Passkey *passkey         `json:"passkey,omitempty"`
-}
-
-// passkey is one to remove, the last second factor of a person.
-type passkey struct {
-	Person string `json:"person"`
-	ID     string `json:"id"`
+	Person  *someone         `json:"person,omitempty"`
+	Author  string           `json:"author,omitempty"` // identity of the person who asked
 }
 
 type set struct {
@@ -160,6 +156,9 @@ func (c *Cooling) SetWait(ctx context.Context, who *person.Who, id string, wait 
 		return v, &book.Invalid{Field: "note", Found: note[:40], Want: "at most 500 bytes"}
 	}
 	next, held := v.Cooling.Set(wait, note, stamp())
+	if wait < v.Cooling.Wait && !Undoes(who, v.Cooling) {
+		held = true
+	}
 	if !held {
 		return c.o.Book.EditCustomer(ctx, who.Actor, id, book.CustomerEdit{Cooling: &next})
 	}
@@ -171,24 +170,10 @@ func (c *Cooling) SetWait(ctx context.Context, who *person.Who, id string, wait 
 	return v, c.hold(ctx, who, id, "", &edit{Cooling: &next}, text, v.Cooling)
 }
 
-// RemovePasskey takes a passkey of a person away. As their last second factor it loosens: that of a customer's people waits, and staff keep theirs.
-func (c *Cooling) RemovePasskey(ctx context.Context, who *person.Who, id, which string) (waits bool, err error) {
-	p, err := c.o.People.Person(ctx, id)
-	if err != nil {
-		return false, err
-	}
-	cool := c.of(who, p.Customer)
-	err = c.o.People.RemovePasskey(ctx, who.Actor, id, which, cool.Wait == 0)
-	if !errors.Is(err, people.ErrLastFactor) || p.Customer == "" {
-		return false, err
-	}
-	for _, k := range p.Passkeys {
-		if k.ID == which || k.Name == which {
-			text := "the second factor of " + p.Login + ", passkey " + k.Name
-			return true, c.hold(ctx, who, p.Customer, "", &edit{Passkey: &passkey{id, k.ID}}, text, cool)
-		}
-	}
-	return false, ErrNotFound
+// Undoes says that somebody may undo a longer wait of the last day: one of a customer's people who has shown a factor since it was set, by hand. A session that was
+// stolen before, and a token, cannot.
+func Undoes(who *person.Who, c account.Cooling) bool {
+	return who.Customer == "" || who.Scopes == nil && who.Proved.After(c.Since)
 }
 
 // Held says that a customer's own people wait for what they loosen.
@@ -246,6 +231,7 @@ func parts(all []book.Setting, nets *[]netip.Prefix, lift int64, held *edit, tex
 const maxHeld = 100
 
 func (c *Cooling) hold(ctx context.Context, who *person.Who, customer, line string, e *edit, text string, cool account.Cooling) error {
+	e.Author = who.Person
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -376,22 +362,23 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	said := fact.ChangeMade{By: w.By, Change: w.Code, Text: w.Text}
 	waited := book.Waited{Code: w.Code, Facts: append(facts, said.Row(time.Now(), subject))}
 	e, err := read(w.Body)
+	if err == nil {
+		err = c.stillMay(ctx, w, &e)
+	}
 	switch {
 	case err != nil:
-	case e.passkey != nil:
-		return c.makePasskey(ctx, w, e.passkey, waited.Facts)
+	case e.passkey != nil || e.person != nil:
+		err = c.makePeople(ctx, w, &e, waited.Facts)
+	case w.Line != "":
+		_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Waited: waited})
 	default:
-		if w.Line != "" {
-			_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Waited: waited})
-		} else {
-			_, err = c.o.Book.EditCustomer(ctx, w.By, w.Customer, book.CustomerEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Cooling: e.cooling, Waited: waited})
-		}
+		_, err = c.o.Book.EditCustomer(ctx, w.By, w.Customer, book.CustomerEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Cooling: e.cooling, Waited: waited})
 	}
 	invalid, looser := (*book.Invalid)(nil), (*book.Looser)(nil)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrNotFound), errors.As(err, &invalid), errors.As(err, &looser):
+	case errors.Is(err, ErrNotFound), errors.Is(err, errAuthor), errors.Is(err, people.ErrLast), errors.As(err, &invalid), errors.As(err, &looser):
 		f := fact.ChangeFailed{By: w.By, Change: w.Code, Text: w.Text, Why: err.Error()}
 		err = c.o.Store.DropWaiting(ctx, w.Code, append(facts, f.Row(time.Now(), subject))...)
 		if errors.Is(err, ErrNotFound) { // another node made it, or somebody called it off
@@ -401,23 +388,45 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	return err
 }
 
-// makePasskey removes a passkey, and then the change, so that a crash between leaves the change to be made again. A passkey, or a person, that
-// is gone already is what was wanted.
-func (c *Cooling) makePasskey(ctx context.Context, w *store.Waiting, k *passkey, facts []store.Fact) error {
-	err := c.o.People.RemovePasskey(ctx, w.By, k.Person, k.ID, true)
-	if err == nil || errors.Is(err, ErrNotFound) {
-		err = c.o.Store.DropWaiting(ctx, w.Code, facts...)
-	}
-	if errors.Is(err, ErrNotFound) { // another node made it
+// errAuthor says that the person who asked may not any more.
+var errAuthor = errors.New("the person who asked for it may not do this any more")
+
+// stillMay looks whether the person who asked for a change is still there, with a role that may. Who was removed, because the owner saw what they were at, must not
+// get their way later.
+func (c *Cooling) stillMay(ctx context.Context, w *store.Waiting, e *change) error {
+	if c.o.People == nil || e.author == "" {
 		return nil
 	}
-	return err
+	p, err := c.o.People.Person(ctx, e.author)
+	if errors.Is(err, ErrNotFound) {
+		return errAuthor
+	}
+	if err != nil || e.passkey != nil && e.passkey.Person == e.author { // one's own
+		return err
+	}
+	operation := "change-customer"
+	switch {
+	case e.cooling != nil:
+		operation = "set-cooling-off"
+	case e.passkey != nil:
+		operation = "delete-person-passkey"
+	case e.person != nil:
+		operation = "change-person"
+	case w.Line != "":
+		operation = "change-line"
+	}
+	if ok, _ := (&person.Who{Role: p.Role}).May(operation); !ok {
+		return errAuthor
+	}
+	return nil
 }
 
 type change struct {
 	part
 	cooling *account.Cooling
 	passkey *passkey
+	person  *someone
+	author  string
 }
 
 func read(body []byte) (out change, err error) {
@@ -432,7 +441,7 @@ func read(body []byte) (out change, err error) {
 		}
 		out.set = append(out.set, book.Setting{Field: f, N: s.N, Inherit: s.Inherit})
 	}
-	out.nets, out.lift, out.cooling, out.passkey = e.Nets, e.Lift, e.Cooling, e.Passkey
+	out.nets, out.lift, out.cooling, out.passkey, out.person, out.author = e.Nets, e.Lift, e.Cooling, e.Passkey, e.Person, e.Author
 	return out, nil
 }
 

@@ -220,6 +220,18 @@ func TestWaitsThemselves(t *testing.T) {
 		set(30 * 24 * time.Hour) // a thief imprisons the owner
 		time.Sleep(23 * time.Hour)
 		set(24 * time.Hour)
+		if wait() != 30*24*time.Hour || len(w.waiting(t)) != 1 {
+			t.Errorf("undone without a factor shown since: %v", wait())
+		}
+		must(t, errOf(w.Stop(ctx, "acme/ana", w.waiting(t)[0].Code, "")))
+		w.ana.Proved, w.ana.Scopes = time.Now(), []person.Scope{person.Settings}
+		set(24 * time.Hour)
+		if wait() != 30*24*time.Hour {
+			t.Errorf("undone by a token: %v", wait())
+		}
+		must(t, errOf(w.Stop(ctx, "acme/ana", w.waiting(t)[0].Code, "")))
+		w.ana.Scopes = nil
+		set(24 * time.Hour)
 		if wait() != 24*time.Hour {
 			t.Errorf("a longer wait was not undone: %v", wait())
 		}
@@ -263,19 +275,93 @@ func TestStaffDoNotWaitAndWhatCannotBeMadeIsTakenAway(t *testing.T) {
 	}
 }
 
-func TestTheLastSecondFactorWaits(t *testing.T) {
-	w := newWorld(t)
+// folk gives the world its people.
+func (w *world) folk(t testing.TB) *people.People {
+	t.Helper()
 	key, err := secret.NewBox([]secret.Key{key})
 	must(t, err)
 	folk, err := people.New(people.Options{Store: w.db, Book: w.book, Box: func() (*secret.Box, error) { return key, nil }})
 	must(t, err)
 	w.Cooling = cooling.New(cooling.Options{Store: w.db, Book: w.book, People: folk})
+	return folk
+}
+
+func TestWhoMayLoosenComesAndGoesSlowly(t *testing.T) {
+	w := newWorld(t)
+	folk := w.folk(t)
+	ana, _, err := folk.Add(ctx, "t", people.NewPerson{Customer: w.acme, Handle: "ana", Role: person.Owner})
+	must(t, err)
+	w.ana.Person = ana.ID
+	roles := func() (out string) {
+		t.Helper()
+		all, err := folk.List(ctx, w.acme)
+		must(t, err)
+		for _, p := range all {
+			out += p.Handle() + " " + string(p.Role) + " " + p.Mail + ";"
+		}
+		return out
+	}
+	due := func() { t.Helper(); must(t, w.Due(ctx, time.Now().Add(25*time.Hour))) }
+	step := func(what, want string) {
+		t.Helper()
+		if got := roles(); got != want {
+			t.Errorf("%s: %s, not %s", what, got, want)
+		}
+	}
+	add := func(handle string, role person.Role, waits bool) {
+		t.Helper()
+		_, link, held, err := w.AddPerson(ctx, w.ana, people.NewPerson{Customer: w.acme, Handle: handle, Role: role, Mail: handle + "@example.com"})
+		if err != nil || held != waits || (link.Token == "") != waits {
+			t.Fatalf("%s: waits %v, %v", handle, held, err)
+		}
+	}
+	add("rea", person.Reader, false)
+	add("thief", person.Owner, true)
+	step("an owner waits", "ana owner ;rea reader rea@example.com;")
+	due()
+	step("and comes", "ana owner ;rea reader rea@example.com;thief owner thief@example.com;")
+	thief, err := folk.Called(ctx, w.acme, "thief")
+	must(t, err)
+	who := &person.Who{Person: thief.ID, Customer: w.acme, Role: person.Owner, Actor: "acme/thief"}
+	if held, err := w.RemovePerson(ctx, who, ana.ID); err != nil || !held {
+		t.Errorf("an owner is removed at once: %v", err)
+	}
+	mail, manager := "other@example.com", person.Manager
+	if _, held, err := w.ChangePerson(ctx, who, ana.ID, people.Edit{Mail: &mail, Role: &manager}); err != nil || !held {
+		t.Errorf("an owner is one no more at once: %v", err)
+	}
+	w.set(t, w.ana, account.MaxCalls, 3)
+	w.set(t, who, account.MaxCalls, 8)
+	step("nothing yet", "ana owner ;rea reader rea@example.com;thief owner thief@example.com;")
+	must(t, folk.Remove(ctx, "staff/maya", thief.ID)) // who saw what the thief is at
+	due()
+	step("what a person who is gone asked for", "ana owner ;rea reader rea@example.com;")
+	if w.calls(t) != 3 || len(w.waiting(t)) != 0 || w.facts("change.failed") != 3 {
+		t.Errorf("%d calls, %v", w.calls(t), w.waiting(t))
+	}
+	if held, err := w.RemovePerson(ctx, w.ana, mustID(t, folk, w.acme, "rea")); err != nil || held {
+		t.Errorf("a reader waits: %v", err)
+	}
+	step("at the end", "ana owner ;")
+}
+
+func mustID(t testing.TB, folk *people.People, customer, handle string) string {
+	t.Helper()
+	p, err := folk.Called(ctx, customer, handle)
+	must(t, err)
+	return p.ID
+}
+
+func TestTheLastSecondFactorWaits(t *testing.T) {
+	w := newWorld(t)
+	folk := w.folk(t)
 	put := func(customer, login string, role person.Role) {
 		t.Helper()
 		keys := []store.Passkey{{Name: "laptop", Credential: []byte(`{"id":"AQ=="}`)}, {Name: "phone", Credential: []byte(`{"id":"Ag=="}`)}}
 		must(t, w.db.PutPerson(ctx, store.Person{ID: login, Customer: customer, Login: login, Role: string(role), Factors: store.Factors{Passkeys: keys}}))
 	}
 	put(w.acme, "acme/ana", person.Owner)
+	w.ana.Person = "acme/ana"
 	put("", "tom", person.Fraud)
 	has := func(id string) int {
 		t.Helper()

@@ -54,6 +54,7 @@ type draft struct {
 	line    string
 	account string
 	at      time.Time
+	self    recipient // the person whom it is about; no address is nobody
 	data
 }
 
@@ -90,8 +91,15 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readLogin(f, LoginProbation)
 	case fact.KindLineLocked:
 		return n.readLocked(f)
-	case fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged:
+	case fact.KindCustomerChanged:
+		if d, ok := n.readWait(f); ok {
+			return d, true
+		}
 		return n.readRestricted(f)
+	case fact.KindSettingChanged, fact.KindLineChanged:
+		return n.readRestricted(f)
+	case fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved:
+		return n.readAccess(f)
 	case fact.KindPasswordChanged:
 		return n.readPassword(f)
 	case fact.KindChangeWaiting:

@@ -19,6 +19,7 @@ const lag = 10 * time.Second
 var Follows = []string{
 	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindPasswordChanged,
 	fact.KindChangeWaiting, fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused, fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged,
+	fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved,
 }
 
 // follower reads the journal. Its fields belong to the one goroutine that runs it.

@@ -21,6 +21,7 @@ const (
 	RequestMade     Kind = "request-made"
 	RequestAnswered Kind = "request-answered"
 	ChangeWaiting   Kind = "change-waiting"
+	AccessChanged   Kind = "access-changed"
 	Digest          Kind = "digest"
 	Test            Kind = "test"
 )
@@ -51,6 +52,7 @@ var own = []KindInfo{
 	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},
+	{Kind: AccessChanged, Title: "Who can sign in, or how, has changed", Owner: true, Critical: true},
 	{Kind: Digest, Title: "What happened on your lines"},
 	{Kind: Test, Title: "A test"},
 }

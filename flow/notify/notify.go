@@ -69,10 +69,11 @@ type Options struct {
 		Clock(ctx context.Context) (time.Time, error)
 	}
 	Book      *book.Book
-	Channels  map[string]Send // by code of an account.Channel; what is not here is kept and shown ("kept")
-	Server    string          // that the channel for mail hands mails to, as people know it
-	Desk      []string        // mail addresses of the fraud desk
-	Hooks     []string        // URLs of the provider's own webhooks, which get every kind
+	Mail      func(customer, login string) string // mail address of somebody who may sign in; "" is none. Nil: nobody has one
+	Channels  map[string]Send                     // by code of an account.Channel; what is not here is kept and shown ("kept")
+	Server    string                              // that the channel for mail hands mails to, as people know it
+	Desk      []string                            // mail addresses of the fraud desk
+	Hooks     []string                            // URLs of the provider's own webhooks, which get every kind
 	Help      Help
 	LinksURL  string        // "https://calls.example.net": base of answer links; "": notices have none and say what to do instead
 	LinkKey   []byte        // 32 bytes: signs the tokens of links

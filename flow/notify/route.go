@@ -26,7 +26,7 @@ func (n *Notifier) noticeTo(d *draft, all []recipient, now time.Time, out *tally
 	return x
 }
 
-// recipient is whom a notice is for: a customer's contact, the desk, or a webhook of the provider.
+// recipient is whom a notice is for: a customer's contact, the person whom it is about, the desk, or a webhook of the provider.
 type recipient struct {
 	person  string
 	channel account.Channel
@@ -73,6 +73,9 @@ func (n *Notifier) recipients(d *draft) []recipient {
 		for _, r := range n.contacts(d) {
 			add(r)
 		}
+	}
+	if d.self.address != "" {
+		add(d.self)
 	}
 	if d.info.Desk {
 		for _, address := range n.o.Desk {

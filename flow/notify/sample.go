@@ -52,6 +52,10 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 	case info.Kind == ChangeWaiting:
 		d.By = "acme/ana"
 		d.Evidence = map[string]any{"change": "7k2m9qpx", "loosens": "line 2001: international-ceiling from 5p to 20p", "happens": "2026-08-03T23:00:00Z", "note": "If it is night, it is not me. Ring Sam."}
+	case info.Kind == AccessChanged:
+		d.line, d.By, d.Source = "", "acme/ana", "203.0.113.9"
+		d.Text = "acme/ana has a new passkey: laptop."
+		d.Evidence = evidence([]byte(`{"source":"203.0.113.9","user_agent":"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}`))
 	case info.Kind == Digest:
 		d.line = ""
 		d.Items = []item{

@@ -99,7 +99,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 		Line: strange(account.Handle(d.line), 64), Cap: moneyText(policy.ProbationCap()), Code: guard.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
-	if v.Desk = !owner && person != ""; v.Desk {
+	if v.Desk = !owner && person != "" && !isSelf(person); v.Desk {
 		v.Told = n.told(&d)
 	}
 	if c := n.contact(customer, contact); owner && c != nil {
@@ -174,6 +174,8 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	u, off := urls[Off]
 	v.OffURL = u
 	switch {
+	case isSelf(person):
+		v.OffText = "You get this because it is about how you sign in. It cannot be switched off."
 	case v.Desk:
 		v.OffText = "You get this because your address is set up as the fraud desk's."
 	case off && v.Shown:
@@ -219,7 +221,8 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.lock(e)
 	v.request(e)
 	v.restriction(e)
-	if v.By != "" && v.By != fact.ByAnswer && !v.Desk {
+	theirs := d.account != "" && strings.HasPrefix(d.By, account.Handle(d.account)+"/")
+	if v.By != "" && v.By != fact.ByAnswer && !v.Desk && !theirs {
 		v.By = "our staff" // whose name or machine must not be known outside
 	}
 	v.row("Done by", v.By)

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"ringfence/core/person"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/state/store"
@@ -78,7 +79,8 @@ func (p *People) matches(ctx context.Context, stored, password string) (bool, er
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 
-// SetPassword sets a person's own password. Other sessions of theirs end, but keep, whose text it is. *book.Weak says why it was refused.
+// SetPassword sets a person's own password. Other sessions of theirs end, but keep, whose text it is, and every token: somebody may have made one with the
+// old password. *book.Weak says why it was refused.
 func (p *People) SetPassword(ctx context.Context, actor, id, password, keep string) error {
 	if len(password) > maxPassword {
 		return &book.Invalid{Field: "password", Found: "", Want: fmt.Sprintf("at most %d bytes", maxPassword)}
@@ -102,7 +104,21 @@ func (p *People) SetPassword(ctx context.Context, actor, id, password, keep stri
 	}); err != nil {
 		return err
 	}
-	return p.endOthers(ctx, actor, id, keep)
+	return errors.Join(p.endOthers(ctx, actor, id, keep), p.endTokens(ctx, actor, id))
+}
+
+// endTokens takes back every token of a person.
+func (p *People) endTokens(ctx context.Context, actor, id string) error {
+	all, err := p.o.Store.Passes(ctx, id, store.PassToken)
+	if err != nil {
+		return err
+	}
+	for _, x := range all {
+		if err := p.RemoveToken(ctx, actor, id, x.Hash[:idLen]); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // endOthers ends what lets a person in but keep: what let them in was changed.
@@ -180,7 +196,7 @@ func (p *People) ConfirmTOTP(ctx context.Context, actor, id, code, keep string) 
 		if !ok {
 			return ErrRefused
 		}
-		s.Sealed, s.Factors.Waiting, s.Factors.Step = s.Factors.Waiting, nil, step
+		s.Sealed, s.Factors.Waiting, s.Factors.Step, s.Factors.Coded = s.Factors.Waiting, nil, step, stamp()
 		if recovery = nil; len(s.Factors.Recovery) == 0 {
 			recovery, s.Factors.Recovery, err = p.recovery(id)
 		}
@@ -192,16 +208,49 @@ func (p *People) ConfirmTOTP(ctx context.Context, actor, id, code, keep string) 
 	return recovery, p.endOthers(ctx, actor, id, keep)
 }
 
-// RemoveTOTP takes the app of codes away. Whether that may happen at once is asked elsewhere: it is a loosening.
-func (p *People) RemoveTOTP(ctx context.Context, actor, id string) error {
+// Left says what must be left when a second factor goes: one that has counted at least so long, so that who added one a moment ago cannot take the others away.
+// EvenNone wants none; staff always keep one.
+type Left time.Duration
+
+// EvenNone lets the last second factor of a customer's people go.
+const EvenNone Left = -1
+
+// enough says whether the second factors of a person are what must be left.
+func (l Left) enough(s *store.Person, lax bool) bool {
+	if person.Role(s.Role).Staff() {
+		v := view(*s)
+		return lax || v.Second()
+	}
+	before := time.Now().Add(-time.Duration(l))
+	return l < 0 || len(s.Sealed) > 0 && !s.Factors.Coded.After(before) ||
+		slices.ContainsFunc(s.Factors.Passkeys, func(k store.Passkey) bool { return !k.Made.After(before) })
+}
+
+// RemoveTOTP takes the app of codes away; ErrLastFactor says that too little would be left.
+func (p *People) RemoveTOTP(ctx context.Context, actor, id string, left Left) error {
 	_, err := p.edit(ctx, actor, id, func(s *store.Person) error {
 		if len(s.Sealed) == 0 {
 			return ErrNotFound
 		}
 		s.Sealed = nil
+		if !left.enough(s, p.o.Lax) {
+			return ErrLastFactor
+		}
 		return nil
 	})
 	return err
+}
+
+// ReplacesTOTP says whether another app may replace the one that there is: as if it were removed, because that is what it comes to.
+func (p *People) ReplacesTOTP(ctx context.Context, id string, left Left) error {
+	s, err := p.o.Store.Person(ctx, id)
+	if err != nil || len(s.Sealed) == 0 || person.Role(s.Role).Staff() {
+		return err
+	}
+	if s.Sealed = nil; !left.enough(&s, p.o.Lax) {
+		return ErrLastFactor
+	}
+	return nil
 }
 
 // Reset takes away every factor of a person who has lost theirs, and their tokens: staff have looked at who it is, and others may have made some. They
@@ -216,10 +265,7 @@ func (p *People) Reset(ctx context.Context, actor, id string) (Link, error) {
 	if _, err := p.o.Store.DropPasses(ctx, id, store.PassKey, "", ""); err != nil {
 		return Link{}, err
 	}
-	if err := p.endOthers(ctx, actor, id, ""); err != nil {
-		return Link{}, err
-	}
-	if _, err := p.o.Store.DropPasses(ctx, id, store.PassToken, "", ""); err != nil {
+	if err := errors.Join(p.endOthers(ctx, actor, id, ""), p.endTokens(ctx, actor, id)); err != nil {
 		return Link{}, err
 	}
 	return p.Link(ctx, actor, id, LinkLife)

@@ -18,7 +18,6 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
-	"ringfence/core/person"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -518,9 +517,8 @@ func keyAt(s *store.Person, which string) int {
 	return slices.IndexFunc(all, func(k store.Passkey) bool { return k.Name == which })
 }
 
-// RemovePasskey takes a passkey away. ErrLastFactor says that it is the last second factor: staff keep one, and a customer's people lose it only
-// if even that is wanted.
-func (p *People) RemovePasskey(ctx context.Context, actor, id, which string, evenLast bool) error {
+// RemovePasskey takes a passkey away. ErrLastFactor says that too little would be left.
+func (p *People) RemovePasskey(ctx context.Context, actor, id, which string, left Left) error {
 	s, err := p.o.Store.Person(ctx, id)
 	if err != nil {
 		return err
@@ -538,9 +536,7 @@ func (p *People) RemovePasskey(ctx context.Context, actor, id, which string, eve
 			return ErrNotFound
 		}
 		s.Factors.Passkeys = slices.Delete(s.Factors.Passkeys, i, i+1)
-		v := view(*s)
-		staff := person.Role(s.Role).Staff()
-		if !v.Second() && (staff && !p.o.Lax || !staff && !evenLast) {
+		if !left.enough(s, p.o.Lax) {
 			return ErrLastFactor
 		}
 		return nil

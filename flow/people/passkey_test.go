@@ -415,13 +415,13 @@ func TestPasskeysAreAddedRenamedAndRemoved(t *testing.T) {
 		must(t, w.RenamePasskey(ctx, p.Actor(), p.ID, phone, "old phone"))
 		wantErr(t, "another's name", w.RenamePasskey(ctx, p.Actor(), p.ID, phone, "laptop"), people.ErrExists)
 		wantErr(t, "another's passkey", w.RenamePasskey(ctx, p.Actor(), ben.ID, phone, "x"), people.ErrNotFound)
-		wantErr(t, "another's passkey", w.RemovePasskey(ctx, p.Actor(), ben.ID, phone, true), people.ErrNotFound)
-		must(t, w.RemovePasskey(ctx, p.Actor(), p.ID, phone, false))
+		wantErr(t, "another's passkey", w.RemovePasskey(ctx, p.Actor(), ben.ID, phone, people.EvenNone), people.ErrNotFound)
+		must(t, w.RemovePasskey(ctx, p.Actor(), p.ID, phone, 0))
 		_, err = w.EnterByPasskey(ctx, second.sign(w.ask(t, people.ToEnter, "")), home)
 		wantErr(t, "one that was removed", err, people.ErrRefused)
 		laptop := v.Passkeys[0].ID
-		wantErr(t, "the last second factor", w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, false), people.ErrLastFactor)
-		must(t, w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, true))
+		wantErr(t, "the last second factor", w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, 0), people.ErrLastFactor)
+		must(t, w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, people.EvenNone))
 		if w.count("passkey.removed", `"passkey":"old phone"`) != 1 || w.count("passkey.removed", `"passkey":"laptop"`) != 1 {
 			t.Error("the journal has not what was removed")
 		}
@@ -435,7 +435,7 @@ func TestPasskeysAreAddedRenamedAndRemoved(t *testing.T) {
 		w.key(t, staff, staffIn, "laptop")
 		v, err = w.Person(ctx, staff.ID)
 		must(t, err)
-		wantErr(t, "the last of staff", w.RemovePasskey(ctx, staff.Actor(), staff.ID, v.Passkeys[0].ID, true), people.ErrLastFactor)
+		wantErr(t, "the last of staff", w.RemovePasskey(ctx, staff.Actor(), staff.ID, v.Passkeys[0].ID, people.EvenNone), people.ErrLastFactor)
 	})
 }
 

@@ -137,38 +137,57 @@ type NewPerson struct {
 
 // Add adds a person, and makes the link with which they sign in for the first time.
 func (p *People) Add(ctx context.Context, actor string, n NewPerson) (Person, Link, error) {
+	v, err := p.Admit(ctx, actor, n)
+	if err != nil {
+		return Person{}, Link{}, err
+	}
+	link, err := p.Link(ctx, actor, v.ID, LinkLife)
+	return v, link, err
+}
+
+// Admit is Add without a link.
+func (p *People) Admit(ctx context.Context, actor string, n NewPerson) (Person, error) {
+	s, err := p.Check(ctx, n)
+	if err != nil {
+		return Person{}, err
+	}
+	f := fact.PersonAdded{By: actor, After: parts(&s.at)}
+	err = p.o.Store.PutPerson(ctx, s.at, f.Row(time.Now(), fact.Subject{Account: s.Customer}))
+	s.at.Version = 1
+	return s, err
+}
+
+// Check says who would be added, if that may be.
+func (p *People) Check(ctx context.Context, n NewPerson) (Person, error) {
 	s := store.Person{Customer: n.Customer, Login: n.Handle, Name: n.Name, Role: string(n.Role), Made: stamp()}
 	if person.CheckName(n.Handle) != nil {
-		return Person{}, Link{}, &book.Invalid{Field: "name", Found: n.Handle, Want: person.NameForm}
+		return Person{}, &book.Invalid{Field: "name", Found: n.Handle, Want: person.NameForm}
 	}
 	if n.Customer != "" {
 		if _, ok := p.o.Book.Customer(n.Customer); !ok {
-			return Person{}, Link{}, ErrNotFound
+			return Person{}, ErrNotFound
 		}
 		s.Login = account.Handle(n.Customer) + "/" + n.Handle
 	}
 	s.ID = book.Identify(strings.ReplaceAll(s.Login, "/", "."))
 	var err error
 	if s.Mail, err = checkMail(n.Mail); err != nil {
-		return Person{}, Link{}, err
+		return Person{}, err
 	}
 	if err := check(&s); err != nil {
-		return Person{}, Link{}, err
+		return Person{}, err
 	}
 	all, err := p.o.Store.People(ctx, n.Customer)
 	if err != nil {
-		return Person{}, Link{}, err
+		return Person{}, err
+	}
+	if slices.ContainsFunc(all, func(o store.Person) bool { return o.Login == s.Login }) {
+		return Person{}, ErrExists
 	}
 	if len(all) >= maxPeople {
-		return Person{}, Link{}, &book.Invalid{Field: "name", Found: n.Handle, Want: fmt.Sprintf("at most %d people of one customer, or of staff", maxPeople)}
+		return Person{}, &book.Invalid{Field: "name", Found: n.Handle, Want: fmt.Sprintf("at most %d people of one customer, or of staff", maxPeople)}
 	}
-	f := fact.PersonAdded{By: actor, After: parts(&s)}
-	if err := p.o.Store.PutPerson(ctx, s, f.Row(time.Now(), fact.Subject{Account: s.Customer})); err != nil {
-		return Person{}, Link{}, err
-	}
-	s.Version = 1
-	link, err := p.Link(ctx, actor, s.ID, LinkLife)
-	return view(s), link, err
+	return view(s), nil
 }
 
 // maxPeople bounds the people of a customer, and staff.
@@ -240,19 +259,7 @@ func (p *People) Change(ctx context.Context, actor, id string, e Edit) (Person, 
 	defer p.keys.Unlock()
 	return p.edit(ctx, actor, id, func(s *store.Person) error {
 		was := person.Role(s.Role)
-		if e.Name != nil {
-			s.Name = *e.Name
-		}
-		if e.Mail != nil {
-			var err error
-			if s.Mail, err = checkMail(*e.Mail); err != nil {
-				return err
-			}
-		}
-		if e.Role != nil {
-			s.Role = string(*e.Role)
-		}
-		if err := check(s); err != nil {
+		if err := e.apply(s); err != nil {
 			return err
 		}
 		if leads(was) && !leads(person.Role(s.Role)) {
@@ -260,6 +267,29 @@ func (p *People) Change(ctx context.Context, actor, id string, e Edit) (Person, 
 		}
 		return nil
 	})
+}
+
+// CheckEdit says whether a person may be changed so.
+func (p *People) CheckEdit(v *Person, e Edit) error {
+	s := v.at
+	return e.apply(&s)
+}
+
+// apply puts the change in, if it is a right one.
+func (e *Edit) apply(s *store.Person) error {
+	if e.Name != nil {
+		s.Name = *e.Name
+	}
+	if e.Mail != nil {
+		var err error
+		if s.Mail, err = checkMail(*e.Mail); err != nil {
+			return err
+		}
+	}
+	if e.Role != nil {
+		s.Role = string(*e.Role)
+	}
+	return check(s)
 }
 
 // leads says that the role may let others in.

@@ -391,6 +391,49 @@ func TestTokens(t *testing.T) {
 	})
 }
 
+// A thief who had the password may have made a token with it.
+func TestANewPasswordEndsTokens(t *testing.T) {
+	w := newWorld(t)
+	p, in := w.add(t, w.acme, "ana", person.Owner)
+	bob, _ := w.add(t, w.acme, "bob", person.Owner)
+	_, mine, err := w.AddToken(ctx, p.Actor(), p.ID, "ci", []person.Scope{person.Read}, time.Now().Add(time.Hour))
+	must(t, err)
+	_, bobs, err := w.AddToken(ctx, p.Actor(), bob.ID, "ci", []person.Scope{person.Read}, time.Now().Add(time.Hour))
+	must(t, err)
+	must(t, w.SetPassword(ctx, p.Actor(), p.ID, words, in.Text))
+	_, err = w.Token(ctx, mine, home)
+	wantErr(t, "a token of the time before", err, people.ErrRefused)
+	if _, err := w.Token(ctx, bobs, home); err != nil {
+		t.Errorf("another's token: %v", err)
+	}
+	if w.count("token.removed", `"token":"ci"`) != 1 {
+		t.Error("the journal has no token that was taken back")
+	}
+}
+
+// Who adds a factor cannot take away those that were there before, as long as Left asks for.
+func TestWhatIsLeftHasCountedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p, in := w.add(t, w.acme, "ana", person.Owner)
+		w.key(t, p, in, "laptop")
+		time.Sleep(48 * time.Hour)
+		w.enrol(t, p, in)
+		v, err := w.Person(ctx, p.ID)
+		must(t, err)
+		laptop, day := v.Passkeys[0].ID, people.Left(24*time.Hour)
+		wantErr(t, "the old one, for a new app", w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, day), people.ErrLastFactor)
+		must(t, w.ReplacesTOTP(ctx, p.ID, day))
+		must(t, w.RemoveTOTP(ctx, p.Actor(), p.ID, day))
+		wantErr(t, "none", w.RemoveTOTP(ctx, p.Actor(), p.ID, day), people.ErrNotFound)
+		w.enrol(t, p, in)
+		time.Sleep(25 * time.Hour)
+		must(t, w.RemovePasskey(ctx, p.Actor(), p.ID, laptop, day))
+		wantErr(t, "another app for the only one", w.ReplacesTOTP(ctx, p.ID, day), people.ErrLastFactor)
+		must(t, w.ReplacesTOTP(ctx, p.ID, people.EvenNone))
+	})
+}
+
 func TestRolesAreOfTheirSide(t *testing.T) {
 	w := newWorld(t)
 	for customer, role := range map[string]person.Role{w.acme: person.Admin, "": person.Owner} {
@@ -428,7 +471,7 @@ func TestFactsHaveNoSecrets(t *testing.T) {
 	_, err = w.Second(ctx, h.Text, recovery[0], home)
 	must(t, err)
 	_, _ = w.Password(ctx, "acme/ana", "wrong", abroad)
-	must(t, w.RemoveTOTP(ctx, p.Actor(), p.ID))
+	must(t, w.RemoveTOTP(ctx, p.Actor(), p.ID, people.EvenNone))
 	must(t, w.RemoveToken(ctx, p.Actor(), p.ID, "ci"))
 	_, thiefs, err := w.AddToken(ctx, p.Actor(), p.ID, "thief", []person.Scope{person.Read}, time.Now().Add(time.Hour))
 	must(t, err)

@@ -26,6 +26,7 @@ type Factors struct {
 	Recovery []string  `json:"recovery,omitempty"` // hex HMAC of the codes that are left
 	Step     int64     `json:"step,omitempty"`     // the last TOTP step that was used: none is taken twice
 	Waiting  []byte    `json:"waiting,omitempty"`  // sealed TOTP secret that was not confirmed yet
+	Coded    time.Time `json:"coded,omitzero"`     // since when the TOTP secret counts; zero is before this was kept
 }
 
 // Passkey is one authenticator.

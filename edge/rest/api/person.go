@@ -25,7 +25,7 @@ func (Person) Resource() Resource[Person] {
 	return Resource[Person]{
 		Name: "person", Path: "customers/{id}/people", Key: "person", Tag: "people",
 		List: "List a customer's people, who may sign in", Add: "Add a person; the link that signs them in is shown once",
-		Change: "Change a person's name, address or role", Delete: "Remove a person, with every session, link and token",
+		Change: "Change a person's name, address or role; a role that may more, and another address, wait if the customer's people wait for what loosens", Delete: "Remove a person, with every session, link and token",
 		Columns: "person: id, sign in as: login, name~, role, mail~, second factor: factors, since: made?",
 		Empty:   "Nobody of this customer may sign in: ringfence customer person add {{.Customer}} NAME --role owner --mail ADDRESS",
 		Cells:   map[string]func(*Person) Cell{"factors": (*Person).factors},
@@ -132,6 +132,7 @@ type SignInLink struct {
 	Person string    `json:"person" doc:"whom it signs in, as they sign in"`
 	Link   string    `json:"link" doc:"an address, or, when there are no pages, only its last part"`
 	Until  time.Time `json:"until"`
+	Waits  bool      `json:"waits,omitempty" doc:"there is no link yet: the customer's people wait for what they loosen"`
 }
 
 // Session is a browser that is signed in.
