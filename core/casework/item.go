@@ -25,6 +25,9 @@ const (
 // What a decision does. Upheld, Owed and Goodwill of Dispute are about calls; Refund is about a sum.
 const Refund = "refund"
 
+// CostPrice is what a decision does that brings the calls which are owed down to cost price.
+const CostPrice = "cost-price"
+
 // How an item ended.
 const (
 	Done     = "done"     // a task
@@ -132,7 +135,7 @@ func NeedsSecond(i *Item, alone, limit money.Micro) bool {
 	return gives(i.What) && alone.Add(i.Amount) > limit
 }
 
-func gives(what string) bool { return what == Refund || Dispute(what).Free() }
+func gives(what string) bool { return what == Refund || what == CostPrice || Dispute(what).Free() }
 
 // FileName is a sender's name of a file, made safe to hand out again: its last part, without control and direction characters, quotes
 // and separators.

@@ -38,6 +38,7 @@ type Share struct {
 	Credit  money.Micro `json:"credit_micro"` // of the carrier, passed on
 	ToPay   money.Micro `json:"to_pay_micro"`
 	Kept    money.Micro `json:"kept_micro"` // granted by the carrier and not passed on: the customer neither paid nor owes it
+	Held    money.Micro `json:"held_micro"` // granted by the carrier, until it is decided who bears the call
 }
 
 // Divide divides the charge of a call. A carrier's grant is passed on as far as something is left to pay, and never beyond.
@@ -54,8 +55,12 @@ func Divide(c Call) Share {
 	}
 	rest -= s.Ours + s.ToCost
 	granted := max(c.Granted, 0)
-	s.Credit = min(granted, rest)
-	s.Kept = granted - s.Credit
+	if c.Verdict == Undecided {
+		s.Held = granted
+	} else {
+		s.Credit = min(granted, rest)
+		s.Kept = granted - s.Credit
+	}
 	s.ToPay = rest - s.Credit
 	return s
 }
@@ -83,6 +88,7 @@ type List struct {
 	Disputed Step        `json:"disputed"` // the part of ToPay that is not asked for until it is decided
 	Claimed  money.Micro `json:"claimed_micro"`
 	Kept     money.Micro `json:"kept_micro"` // of the carriers' grants, stays with us
+	Held     money.Micro `json:"held_micro"` // of the carriers' grants, until it is decided who bears their calls
 }
 
 // Fall divides the calls of a case and adds them up.
@@ -102,7 +108,7 @@ func Fall(calls []Call) (List, []Share) {
 			l.Disputed.add(s.ToPay)
 		}
 		l.Claimed = l.Claimed.Add(max(calls[i].Claimed, 0))
-		l.Kept = l.Kept.Add(s.Kept)
+		l.Kept, l.Held = l.Kept.Add(s.Kept), l.Held.Add(s.Held)
 	}
 	return l, shares
 }

@@ -51,16 +51,16 @@ func TestEveryStepIsExact(t *testing.T) {
 		granted := money.Micro(0)
 		for i, s := range shares {
 			granted += calls[i].Granted
-			for _, part := range []money.Micro{s.Ours, s.ToCost, s.Credit, s.ToPay, s.Kept} {
+			for _, part := range []money.Micro{s.Ours, s.ToCost, s.Credit, s.ToPay, s.Kept, s.Held} {
 				if part < 0 {
 					t.Fatalf("%+v", s)
 				}
 			}
-			if s.Given()+s.ToPay != s.Charged || s.Credit > s.Charged-s.Ours-s.ToCost || s.Credit+s.Kept != calls[i].Granted || s.Credit > 0 && s.Verdict == Free {
+			if s.Given()+s.ToPay != s.Charged || s.Credit > s.Charged-s.Ours-s.ToCost || s.Credit+s.Kept+s.Held != calls[i].Granted || s.Credit > 0 && s.Verdict == Free {
 				t.Fatalf("%+v of %+v", s, calls[i])
 			}
 		}
-		if l.Charged.Amount-l.Ours.Amount-l.ToCost.Amount-l.Credit.Amount != l.ToPay.Amount || l.Credit.Amount+l.Kept != granted || l.Disputed.Amount > l.ToPay.Amount {
+		if l.Charged.Amount-l.Ours.Amount-l.ToCost.Amount-l.Credit.Amount != l.ToPay.Amount || l.Credit.Amount+l.Kept+l.Held != granted || l.Disputed.Amount > l.ToPay.Amount {
 			t.Fatalf("%+v", l)
 		}
 	})

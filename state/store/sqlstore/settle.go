@@ -113,8 +113,10 @@ func (s *Queries) WriteSettle(ctx context.Context, w store.SettleWrite, facts ..
 		if err := claimCalls.versioned(ctx, tx, w.Calls, func(x *settle.ClaimCall) *int64 { return &x.Version }, "call of a claim"); err != nil {
 			return err
 		}
-		if err := plans.versioned(ctx, tx, w.Plans, func(x *settle.Plan) *int64 { return &x.Version }, "plan"); err != nil {
-			return err
+		for i := range w.Plans { // in their order: the one that is replaced comes before the one that follows it
+			if err := plans.versioned(ctx, tx, w.Plans[i:i+1], func(x *settle.Plan) *int64 { return &x.Version }, "plan"); err != nil {
+				return err
+			}
 		}
 		if w.Case != nil {
 			if err := writeCase(ctx, tx, *w.Case); err != nil {

@@ -52,8 +52,7 @@ func settling(t *testing.T, s store.Store) {
 	second.ID, second.Version = 2, 0
 	wantIs(t, "two plans of one case", s.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{second}}), store.ErrExists)
 	plan.State = settle.PlanReplaced
-	ok(t, s.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{plan}}))
-	ok(t, s.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{second}}))
+	ok(t, s.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{plan, second}}))
 	last, err := s.LastPlan(ctx)
 	ok(t, err)
 	same(t, "last plan", last, int64(2))

@@ -1,0 +1,270 @@
+package settle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ringfence/core/casework"
+	"ringfence/core/fact"
+	"ringfence/core/money"
+	"ringfence/core/settle"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+)
+
+// PlanFilter is the store's, for edges that must not know it.
+type PlanFilter = store.PlanFilter
+
+// Plans lists plans, newest first. customer is the identity of the customer whose people ask; "" is staff.
+func (d *Desk) Plans(ctx context.Context, customer string, f PlanFilter) ([]settle.Plan, error) {
+	if customer != "" {
+		f.Customer = customer
+	}
+	return d.o.Store.Plans(ctx, f)
+}
+
+// Plan reads one. Another customer's is not there.
+func (d *Desk) Plan(ctx context.Context, customer string, id int64) (settle.Plan, error) {
+	p, err := d.o.Store.Plan(ctx, id)
+	if err == nil && customer != "" && p.Customer != customer {
+		return settle.Plan{}, notFound(nil, "plan", id)
+	}
+	return p, err
+}
+
+// NewPlan is a plan to make.
+type NewPlan struct {
+	Case   int64
+	Amount money.Micro // with tax; 0 is what is to pay of the case
+	Count  int
+	First  time.Time // the day on which the first instalment is due
+}
+
+// MakePlan lets the rest of a case be paid in instalments. It replaces the plan that the case has.
+func (d *Desk) MakePlan(ctx context.Context, by string, n NewPlan) (p settle.Plan, err error) {
+	s, err := d.Look(ctx, "", n.Case, false)
+	if err != nil {
+		return p, err
+	}
+	if s.List.Disputed.Calls > 0 {
+		return p, fmt.Errorf("%d calls of case %d are still in dispute: decide them first: %w", s.List.Disputed.Calls, n.Case, ErrStep)
+	}
+	most := d.o.Gross(s.Case.Customer, s.List.ToPay.Amount)
+	if n.Amount == 0 {
+		n.Amount = most
+	}
+	if n.Amount > most {
+		return p, &book.Invalid{Field: "amount", Found: amount(n.Amount), Want: "at most what is to pay of the case, " + amount(most)}
+	}
+	zone := d.o.Book.Zone(s.Case.Customer)
+	first := n.First.In(zone)
+	if !first.After(time.Now()) {
+		return p, &book.Invalid{Field: "first", Found: first.Format(time.DateOnly), Want: "a day that is still to come"}
+	}
+	list, err := settle.Instalments(n.Amount, n.Count, first)
+	if err != nil {
+		return p, &book.Invalid{Field: "count", Found: fmt.Sprint(n.Count), Want: err.Error()}
+	}
+	p = settle.Plan{Case: n.Case, Customer: s.Case.Customer, State: settle.PlanRunning, Amount: n.Amount, List: list, By: by, Made: time.Now()}
+	return p, d.follow(ctx, &p)
+}
+
+// follow stores a new plan, and replaces the one before it.
+func (d *Desk) follow(ctx context.Context, p *settle.Plan) error {
+	for range tries {
+		last, err := d.o.Store.LastPlan(ctx)
+		if err != nil {
+			return err
+		}
+		p.ID = last + 1
+		w, facts := store.SettleWrite{}, []store.Fact{}
+		before, err := d.o.Store.Plans(ctx, PlanFilter{Case: p.Case})
+		if err != nil {
+			return err
+		}
+		for _, x := range before {
+			if x.State == settle.PlanRunning || x.State == settle.PlanBroken {
+				x.State, x.Ended = settle.PlanReplaced, p.Made
+				w.Plans, facts = append(w.Plans, x), append(facts, ended(&x, p.By, p.Made))
+			}
+		}
+		said := fact.PlanMade{By: p.By, Case: p.Case, Plan: p.ID, Count: int64(len(p.List)), Amount: p.Amount, From: p.List[0].Due}
+		w.Plans = append(w.Plans, *p)
+		err = d.o.Store.WriteSettle(ctx, w, append(facts, said.Row(p.Made, fact.Subject{Account: p.Customer}))...)
+		if !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrMoved) {
+			p.Version = 1
+			return err
+		}
+	}
+	return ErrMoved
+}
+
+func ended(p *settle.Plan, by string, now time.Time) store.Fact {
+	s := p.Standing(now)
+	said := fact.PlanEnded{By: by, Case: p.Case, Plan: p.ID, Ended: string(p.State), ToPay: s.Rest}
+	return said.Row(now, fact.Subject{Account: p.Customer})
+}
+
+// PayPlan counts a payment that is in the books towards a plan, once.
+func (d *Desk) PayPlan(ctx context.Context, by string, id int64, reference string) (p settle.Plan, err error) {
+	if d.o.Payment == nil {
+		return p, fmt.Errorf("payment %q: %w", reference, store.ErrNotFound)
+	}
+	if p, err = d.o.Store.Plan(ctx, id); err != nil {
+		return p, err
+	}
+	customer, x, err := d.o.Payment(ctx, reference)
+	if err == nil && customer != p.Customer {
+		err = fmt.Errorf("payment %q of this customer: %w", reference, store.ErrNotFound)
+	}
+	if err != nil {
+		return p, err
+	}
+	if err := d.onceOnly(ctx, &p, x.Reference); err != nil {
+		return p, err
+	}
+	now, was := time.Now(), p.State
+	if err := p.Pay(x, now); err != nil {
+		return p, err
+	}
+	said := fact.PlanPaid{By: by, Case: p.Case, Plan: p.ID, Reference: x.Reference, Amount: x.Amount}
+	facts := []store.Fact{said.Row(now, fact.Subject{Account: p.Customer})}
+	if p.State != was {
+		facts = append(facts, ended(&p, by, now))
+	}
+	return p, d.o.Store.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{p}}, facts...)
+}
+
+// onceOnly wants a payment to count towards no other plan of the customer.
+func (d *Desk) onceOnly(ctx context.Context, p *settle.Plan, reference string) error {
+	all, err := d.o.Store.Plans(ctx, PlanFilter{Customer: p.Customer, Limit: perPage})
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		counts := slices.ContainsFunc(all[i].Payments, func(x settle.Payment) bool { return x.Reference == reference })
+		if counts && all[i].ID != p.ID && all[i].State != settle.PlanReplaced {
+			return fmt.Errorf("payment %q counts towards plan %d: %w", reference, all[i].ID, ErrStep)
+		}
+	}
+	return nil
+}
+
+// Due does what the time asks for: it reminds carriers and customers, ends plans whose instalment was missed, and carries out settlements
+// that were agreed to. What it does is written with the fact that it was done, so that several nodes do it once.
+func (d *Desk) Due(ctx context.Context, now time.Time) error {
+	waiting, err := d.o.Store.WaitingSettlements(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range waiting {
+		err = errors.Join(err, d.catchUp(ctx, waiting[i].Case))
+	}
+	return errors.Join(err, d.remindCarriers(ctx, now), d.remindCustomers(ctx, now))
+}
+
+func (d *Desk) remindCarriers(ctx context.Context, now time.Time) error {
+	f := ClaimFilter{State: settle.ClaimSent, Limit: perPage}
+	for {
+		page, err := d.o.Store.CarrierClaims(ctx, f)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if x := &page[i]; x.RemindDue(now) {
+				x.Reminders, x.Reminded = x.Reminders+1, now
+				text := fmt.Sprintf("Remind the carrier of claim %d: %s open, an answer was due on %s.", x.ID, amount(x.Claimed-x.Granted), x.AnswerBy.Format("2 January"))
+				said := fact.ClaimReminded{Case: x.Case, Claim: x.ID, Trunk: x.Trunk, Count: x.Reminders}
+				w := store.SettleWrite{Claims: []settle.Claim{*x}}
+				if err := d.enter(ctx, w, x.Case, casework.Item{Kind: casework.Task, Text: text, Due: now}, now, said.Row(now, fact.Subject{Account: x.Customer})); err != nil {
+					return err
+				}
+			}
+		}
+		if len(page) < f.Limit {
+			return nil
+		}
+		f.Before = page[len(page)-1].ID
+	}
+}
+
+// auto writes what nobody asked for.
+const auto = "auto"
+
+// enter writes an item into a case together with what it is about. Somebody who wrote in between comes first; the next turn does it.
+func (d *Desk) enter(ctx context.Context, w store.SettleWrite, id int64, i casework.Item, now time.Time, facts ...store.Fact) error {
+	items, err := d.o.Store.CaseItems(ctx, id)
+	if err != nil {
+		return err
+	}
+	i.Case, i.N, i.At, i.By = id, int64(len(items))+1, now, auto
+	w.Case = &store.CaseWrite{Items: []casework.Item{i}}
+	err = d.o.Store.WriteSettle(ctx, w, facts...)
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {
+		return nil
+	}
+	return err
+}
+
+func (d *Desk) remindCustomers(ctx context.Context, now time.Time) error {
+	f := PlanFilter{State: settle.PlanRunning, Limit: perPage}
+	for {
+		page, err := d.o.Store.Plans(ctx, f)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if err := d.remind(ctx, &page[i], now); err != nil {
+				return err
+			}
+		}
+		if len(page) < f.Limit {
+			return nil
+		}
+		f.Before = page[len(page)-1].ID
+	}
+}
+
+// remind sends the notice that is due about a plan, as a message in its case.
+func (d *Desk) remind(ctx context.Context, p *settle.Plan, now time.Time) error {
+	s := p.Standing(now)
+	kind, n, due := settle.Reminding(p.List, &s, now)
+	mark := fmt.Sprintf("%s %d", kind, n)
+	if !due || slices.Contains(p.Sent, mark) {
+		return nil
+	}
+	facts := []store.Fact{}
+	if p.Note(now) {
+		facts = append(facts, ended(p, auto, now))
+	}
+	p.Sent = append(slices.Clone(p.Sent), mark)
+	i := casework.Item{Kind: casework.Message, Text: reminder(p, &s, kind, d.o.Book.Zone(p.Customer))}
+	return d.enter(ctx, store.SettleWrite{Plans: []settle.Plan{*p}}, p.Case, i, now, facts...)
+}
+
+func reminder(p *settle.Plan, s *settle.Standing, kind settle.Reminder, zone *time.Location) string {
+	day := func(t time.Time) string { return t.In(zone).Format("Monday 2 January 2006") }
+	if kind == settle.RemindBroken {
+		return fmt.Sprintf("The plan of %s in %d instalments has ended, because an instalment was not paid within %d days. What is left, %s, is due now. Call us before you pay if you need more time.",
+			amount(p.Amount), len(p.List), settle.Grace/(24*time.Hour), amount(s.Rest))
+	}
+	x := p.List[s.Next]
+	last := day(x.GraceEnd().AddDate(0, 0, -1))
+	if kind == settle.RemindLate {
+		return fmt.Sprintf("Instalment %d of %d, %s, was due on %s and has not come. If it comes by %s the plan goes on. If not, the plan ends and the whole rest, %s, is due.",
+			s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), last, amount(s.Rest))
+	}
+	return fmt.Sprintf("Instalment %d of %d, %s, is due on %s. You may pay more, or all of %s, at any time; that costs nothing.", s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), amount(s.Rest))
+}
+
+// NotDue is the part of a customer's debt that plans let be paid later: bills of it are not reminded of so far.
+func (d *Desk) NotDue(ctx context.Context, customer string, now time.Time) (sum money.Micro, err error) {
+	all, err := d.o.Store.Plans(ctx, PlanFilter{Customer: customer, State: settle.PlanRunning, Limit: perPage})
+	for i := range all {
+		sum = sum.Add(all[i].NotDue(now))
+	}
+	return sum, err
+}

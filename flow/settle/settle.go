@@ -1,0 +1,534 @@
+// Package settle settles what is owed for the calls of a case: decisions about cost price, claims to carriers and what they grant, and
+// instalments. It books credits and touches no purse, so that no dispute, credit or payment gives anybody a fresh cap. It must not know
+// protocols or SQL.
+package settle
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/casework"
+	"ringfence/core/fact"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+	"ringfence/core/settle"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+)
+
+// Credit is what a customer is not asked for any more.
+type Credit struct {
+	Customer  string // identity
+	Calls     []call.ID
+	Net       money.Micro // without tax
+	Reason    string
+	Reference string // each is credited once, however often it is asked for
+	By        string
+}
+
+// Options of New. Store and Book are needed.
+type Options struct {
+	Store interface {
+		store.Cases
+		store.Settling
+		CDR(ctx context.Context, id call.ID) (call.CDR, error)
+		CDRs(ctx context.Context, f store.CDRFilter) ([]call.CDR, error)
+		Decks(ctx context.Context) ([]store.Deck, error)
+		DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error)
+	}
+	Book *book.Book
+	// Credit books a credit note. One whose reference was booked before is no error.
+	Credit func(ctx context.Context, c Credit) error
+	// Gross is a net amount with its tax, in whole coins; nil: there is no tax.
+	Gross func(customer string, net money.Micro) money.Micro
+	// Payment finds a payment by its reference.
+	Payment func(ctx context.Context, reference string) (customer string, p settle.Payment, err error)
+	// SecondAbove is what one member of staff may give away alone in a case.
+	SecondAbove func() money.Micro
+	Log         *slog.Logger
+}
+
+// Desk settles cases. It is safe for concurrent use.
+type Desk struct{ o Options }
+
+// New makes it.
+func New(o Options) (*Desk, error) {
+	if o.Store == nil || o.Book == nil || o.Credit == nil {
+		return nil, errors.New("settling: a store, a book and the books are needed")
+	}
+	if o.SecondAbove == nil {
+		o.SecondAbove = func() money.Micro { return 0 }
+	}
+	if o.Gross == nil {
+		o.Gross = func(_ string, net money.Micro) money.Micro { return settle.Round(net) }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{o}, nil
+}
+
+// Errors that callers tell apart.
+var (
+	ErrStep  = settle.ErrStep
+	ErrMoved = store.ErrMoved
+)
+
+// tries of a write that somebody else came before.
+const tries = 8
+
+// Call is one call of a case, as it was settled or would be.
+type Call struct {
+	settle.Share
+	Rated settle.Rerated `json:"rated"`
+}
+
+// Settled is what is owed for the calls of a case.
+type Settled struct {
+	Case  casework.Case
+	List  settle.List // as it is in force
+	Cost  bool        // calls that are owed are at cost price
+	Calls []Call
+	Past  []settle.Settlement // by N, without their calls
+	Plans []settle.Plan
+}
+
+// scene is what a settlement is worked out from.
+type scene struct {
+	c     casework.Case
+	calls []casework.CaseCall
+	past  []settle.Settlement
+	rated map[call.ID]settle.Rerated
+	// granted and claimed of the carriers, by call.
+	granted, claimed map[call.ID]money.Micro
+}
+
+func (d *Desk) scene(ctx context.Context, id int64) (s *scene, err error) {
+	s = &scene{granted: map[call.ID]money.Micro{}, claimed: map[call.ID]money.Micro{}}
+	if s.c, err = d.o.Store.Case(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.calls, err = d.calls(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.past, err = d.o.Store.Settlements(ctx, id); err != nil {
+		return nil, err
+	}
+	claims, err := d.o.Store.CarrierClaims(ctx, store.ClaimFilter{Case: id})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range claims {
+		list, err := d.o.Store.ClaimCalls(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list {
+			s.granted[x.Call], s.claimed[x.Call] = s.granted[x.Call].Add(x.Granted), s.claimed[x.Call].Add(x.Claimed)
+		}
+	}
+	s.rated, err = d.rate(ctx, s.calls)
+	return s, err
+}
+
+const perPage = 1000
+
+func (d *Desk) calls(ctx context.Context, id int64) (all []casework.CaseCall, err error) {
+	f := store.CaseCallFilter{Case: id, Limit: perPage}
+	for {
+		page, err := d.o.Store.CaseCalls(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); len(page) < f.Limit {
+			return all, nil
+		}
+		f.After = page[len(page)-1].Call
+	}
+}
+
+// rate prices calls at cost, each by the version of its carrier's deck that was in force when it began.
+func (d *Desk) rate(ctx context.Context, calls []casework.CaseCall) (map[call.ID]settle.Rerated, error) {
+	heads, err := d.o.Store.Decks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := newRater(d, heads)
+	out := make(map[call.ID]settle.Rerated, len(calls))
+	for i := range calls {
+		c, err := d.o.Store.CDR(ctx, calls[i].Call)
+		if err != nil {
+			return nil, err
+		}
+		if out[c.ID], err = r.call(ctx, &c); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+type rater struct {
+	d        *Desk
+	versions []settle.Version
+	decks    map[settle.Version]*rating.Deck
+}
+
+func newRater(d *Desk, heads []store.Deck) *rater {
+	r := &rater{d: d, decks: map[settle.Version]*rating.Deck{}}
+	for _, h := range heads {
+		if h.Kind == rating.Cost {
+			r.versions = append(r.versions, settle.Version{Deck: h.Name, Version: h.Version, Imported: h.Imported})
+		}
+	}
+	return r
+}
+
+func (r *rater) calendar(line string) (calendar rating.Calendar) {
+	if l, ok := r.d.o.Book.Line(line); ok {
+		_, calendar = l.Retail()
+	}
+	return calendar
+}
+
+func (r *rater) call(ctx context.Context, c *call.CDR) (settle.Rerated, error) {
+	if c.Direction != call.Out || c.Trunk == "" {
+		return settle.Unpriced(c, "no carrier was paid for it"), nil
+	}
+	v, why := r.version(c)
+	if why != "" {
+		return settle.Unpriced(c, why), nil
+	}
+	deck, err := r.deck(ctx, v)
+	if err != nil {
+		return settle.Rerated{}, err
+	}
+	dest, problem := r.d.o.Book.Plan().Parse(c.Number)
+	if problem != phone.NoProblem {
+		return settle.Unpriced(c, c.Number+" cannot be read as a number"), nil
+	}
+	return settle.Rerate(c, dest.Number, v, deck, r.calendar(c.Line)), nil
+}
+
+func (r *rater) version(c *call.CDR) (v settle.Version, why string) {
+	t, ok := r.d.o.Book.Trunk(c.Trunk)
+	switch {
+	case !ok:
+		return v, "its trunk was removed"
+	case t.Deck == "":
+		return v, "trunk " + account.Handle(t.Name) + " has no price list"
+	}
+	if v, ok = settle.InForce(r.versions, t.Deck, c.Begun); !ok {
+		return v, "no version of deck " + t.Deck + " was in force on " + c.Begun.Format(time.DateOnly)
+	}
+	return v, ""
+}
+
+func (r *rater) deck(ctx context.Context, v settle.Version) (*rating.Deck, error) {
+	if deck := r.decks[v]; deck != nil {
+		return deck, nil
+	}
+	rows, err := r.d.o.Store.DeckRows(ctx, v.Deck, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	deck, err := rating.Build(rows, nil)
+	r.decks[v] = deck
+	return deck, err
+}
+
+// verdict is how a call of a case is settled; cost says whether cost price is for it.
+func verdict(c *casework.CaseCall) (v settle.Verdict, cost bool) {
+	switch {
+	case c.State.Free():
+		return settle.Free, false
+	case c.State.Pending():
+		return settle.Undecided, false
+	}
+	return settle.Owed, c.State == casework.Owed // a call that was withdrawn is the customer's own, at its price
+}
+
+// fall works out the list.
+func (s *scene) fall(cost bool) (settle.List, []Call) {
+	in := make([]settle.Call, len(s.calls))
+	for i := range s.calls {
+		c := &s.calls[i]
+		v, may := verdict(c)
+		r := s.rated[c.Call]
+		in[i] = settle.Call{
+			ID: c.Call, Verdict: v, Charged: c.Retail, Cost: r.Cost, Priced: cost && may && r.Priced, Granted: s.granted[c.Call], Claimed: s.claimed[c.Call],
+		}
+	}
+	list, shares := settle.Fall(in)
+	calls := make([]Call, len(shares))
+	for i := range shares {
+		calls[i] = Call{shares[i], s.rated[shares[i].ID]}
+	}
+	return list, calls
+}
+
+// made is what the settlements in force come to: what they have given, whether calls are at cost price, and whether one waits.
+func (s *scene) made() (given money.Micro, last settle.List, cost bool, waits *settle.Settlement) {
+	for i := range s.past {
+		switch x := &s.past[i]; x.State {
+		case settle.Made:
+			given, last, cost = given.Add(x.Given), x.List, cost || x.Cost
+		case settle.Waiting:
+			waits = x
+		}
+	}
+	return given, last, cost, waits
+}
+
+// Look is what is owed for the calls of a case. customer is the identity of the customer whose people ask, "" is staff; another
+// customer's case is not there. cost shows what cost price would make of it.
+func (d *Desk) Look(ctx context.Context, customer string, id int64, cost bool) (out Settled, err error) {
+	c, err := d.o.Store.Case(ctx, id)
+	if err != nil || customer != "" && c.Customer != customer {
+		return out, errors.Join(err, notFound(err, "case", id))
+	}
+	if err := d.catchUp(ctx, id); err != nil {
+		return out, err
+	}
+	s, err := d.scene(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	_, _, at, _ := s.made()
+	out.Case, out.Past, out.Cost = s.c, s.past, at
+	out.List, out.Calls = s.fall(at || cost)
+	for i := range out.Past {
+		out.Past[i].Shares = nil
+	}
+	if out.Plans, err = d.o.Store.Plans(ctx, store.PlanFilter{Case: id}); err != nil {
+		return out, err
+	}
+	return out, nil
+}
+
+func notFound(err error, what string, id int64) error {
+	if err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s %d: %w", what, id, store.ErrNotFound)
+}
+
+// Settle decides what is owed as the calls of a case stand, and credits it. With cost the calls that are owed come down to cost price: a
+// decision that waits for a second member of staff when it gives away more than one may.
+func (d *Desk) Settle(ctx context.Context, by string, id int64, cost bool, why string) (out settle.Settlement, err error) {
+	if cost && why == "" {
+		return out, &book.Invalid{Field: "why", Want: "the reason, which the customer will read"}
+	}
+	return d.decide(ctx, by, id, cost, why, false)
+}
+
+// decide makes the next settlement of a case. With quiet it is no error that nothing has changed, or that another one waits.
+func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why string, quiet bool) (out settle.Settlement, err error) {
+	for range tries {
+		if err := d.catchUp(ctx, id); err != nil {
+			return out, err
+		}
+		s, err := d.scene(ctx, id)
+		if err != nil {
+			return out, err
+		}
+		out, item, err := s.next(by, cost, time.Now())
+		if err != nil {
+			if quiet && errors.Is(err, ErrStep) {
+				err = nil
+			}
+			return out, err
+		}
+		err = d.write(ctx, s, &out, item, why)
+		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		return out, d.catchUp(ctx, id)
+	}
+	return out, ErrMoved
+}
+
+// next is the settlement that follows, and what it gives by a decision of staff: what carriers grant, and calls that were found to be
+// ours to bear, have been decided already.
+func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement, gift money.Micro, err error) {
+	given, last, was, waits := s.made()
+	if waits != nil {
+		return out, 0, fmt.Errorf("settlement %d of case %d waits for a second member of staff: %w", waits.N, s.c.ID, ErrStep)
+	}
+	list, calls := s.fall(was || cost)
+	total := list.Ours.Amount.Add(list.ToCost.Amount).Add(list.Credit.Amount)
+	out = settle.Settlement{
+		Case: s.c.ID, N: int64(len(s.past)) + 1, State: settle.Waiting, By: by, At: now, Cost: was || cost, List: list, Given: total - given,
+	}
+	switch {
+	case total < given:
+		return out, 0, fmt.Errorf("case %d has been given %s and would come to %s: what was given is not taken back: %w", s.c.ID, amount(given), amount(total), ErrStep)
+	case total == given:
+		return out, 0, fmt.Errorf("nothing has changed since the last settlement of case %d: %w", s.c.ID, ErrStep)
+	}
+	out.Shares, err = packed(calls)
+	return out, max(0, list.ToCost.Amount-last.ToCost.Amount), err
+}
+
+func amount(a money.Micro) string { return money.Billing().Amount(a) }
+
+// write stores a settlement that waits, with the decision in the case that it is. One that needs no decision is carried out at once.
+func (d *Desk) write(ctx context.Context, s *scene, x *settle.Settlement, gift money.Micro, why string) error {
+	w := store.SettleWrite{}
+	if gift > 0 {
+		items, err := d.o.Store.CaseItems(ctx, x.Case)
+		if err != nil {
+			return err
+		}
+		if s.c.State == casework.Closed {
+			return fmt.Errorf("case %d is closed: %w", x.Case, casework.ErrStep)
+		}
+		i := casework.Item{
+			Case: x.Case, N: int64(len(items)) + 1, Kind: casework.Decision, At: x.At, By: x.By, Text: casework.Cut(why, casework.MaxText),
+			What: casework.CostPrice, Amount: gift, Calls: int64(x.List.ToCost.Calls),
+		}
+		if !casework.NeedsSecond(&i, casework.Alone(items), d.o.SecondAbove()) {
+			if err := i.End(casework.Made, "", x.By, x.At); err != nil {
+				return err
+			}
+		}
+		x.Item = i.N
+		w.Case = &store.CaseWrite{Case: &s.c, Items: []casework.Item{i}} // the case too: two who decide at once must see each other's
+	}
+	w.Settlements = []settle.Settlement{*x}
+	err := d.o.Store.WriteSettle(ctx, w, d.settled(&s.c, x))
+	x.Version = 1
+	return err
+}
+
+func (d *Desk) settled(c *casework.Case, x *settle.Settlement) store.Fact {
+	said := fact.CaseSettled{By: x.By, Case: x.Case, Settlement: x.N, Item: x.Item, Amount: x.Given, ToPay: x.List.ToPay.Amount, Count: int64(x.List.Charged.Calls)}
+	at := x.At
+	if !x.Ended.IsZero() {
+		said.By, said.Ended, at = x.EndedBy, string(x.State), x.Ended
+	}
+	return said.Row(at, fact.Subject{Account: c.Customer})
+}
+
+// catchUp carries out the settlement of a case that waits, once its decision is made. The credit is booked first, under a reference that
+// is booked once, so that a crash in between only repeats it.
+func (d *Desk) catchUp(ctx context.Context, id int64) error {
+	past, err := d.o.Store.Settlements(ctx, id)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(past, func(x settle.Settlement) bool { return x.State == settle.Waiting })
+	if i < 0 {
+		return nil
+	}
+	x := past[i]
+	state, by, err := d.decided(ctx, &x)
+	if err != nil || state == settle.Waiting {
+		return err
+	}
+	c, err := d.o.Store.Case(ctx, id)
+	if err != nil {
+		return err
+	}
+	if state == settle.Made {
+		if err := d.credit(ctx, &c, &x); err != nil {
+			return err
+		}
+	}
+	if err := x.End(state, by, time.Now()); err != nil {
+		return err
+	}
+	err = d.o.Store.WriteSettle(ctx, store.SettleWrite{Settlements: []settle.Settlement{x}}, d.settled(&c, &x))
+	if errors.Is(err, store.ErrMoved) { // another node was there: its credit is this one
+		return nil
+	}
+	return err
+}
+
+// decided is what became of the decision that a settlement waits for.
+func (d *Desk) decided(ctx context.Context, x *settle.Settlement) (state settle.State, by string, err error) {
+	if x.Item == 0 {
+		return settle.Made, x.By, nil
+	}
+	items, err := d.o.Store.CaseItems(ctx, x.Case)
+	if err != nil {
+		return "", "", err
+	}
+	for i := range items {
+		switch it := &items[i]; {
+		case it.N != x.Item:
+		case it.Waits():
+			return settle.Waiting, "", nil
+		case it.How == casework.Made:
+			return settle.Made, it.EndedBy, nil
+		default:
+			return settle.Refused, it.EndedBy, nil
+		}
+	}
+	return "", "", fmt.Errorf("decision %d of case %d: %w", x.Item, x.Case, store.ErrNotFound)
+}
+
+func (d *Desk) credit(ctx context.Context, c *casework.Case, x *settle.Settlement) error {
+	calls, err := unpacked(x.Shares)
+	if err != nil {
+		return err
+	}
+	ids := []call.ID{}
+	for i := range calls {
+		if calls[i].Given() > 0 {
+			ids = append(ids, calls[i].ID)
+		}
+	}
+	l := &x.List
+	return d.o.Credit(ctx, Credit{
+		Customer: c.Customer, Calls: ids, Net: x.Given, Reference: fmt.Sprintf("CASE %d SETTLEMENT %d", x.Case, x.N), By: x.By,
+		Reason: fmt.Sprintf("Case %d: of %s charged, %s ours to bear, %s down to cost price, %s credit of the carrier.", x.Case,
+			amount(l.Charged.Amount), amount(l.Ours.Amount), amount(l.ToCost.Amount), amount(l.Credit.Amount)),
+	})
+}
+
+// packed is how the calls of a settlement are stored: 10,000 of them would be some megabytes of JSON.
+func packed(calls []Call) ([]byte, error) {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	if err := json.NewEncoder(z).Encode(calls); err != nil {
+		return nil, err
+	}
+	err := z.Close()
+	return out.Bytes(), err
+}
+
+func unpacked(data []byte) (calls []Call, err error) {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return calls, json.NewDecoder(io.LimitReader(z, 1<<28)).Decode(&calls)
+}
+
+// Decided are the calls of a settlement, as they were decided.
+func (d *Desk) Decided(ctx context.Context, id, n int64) ([]Call, error) {
+	past, err := d.o.Store.Settlements(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for i := range past {
+		if past[i].N == n {
+			return unpacked(past[i].Shares)
+		}
+	}
+	return nil, fmt.Errorf("settlement %d of case %d: %w", n, id, store.ErrNotFound)
+}

@@ -1,0 +1,390 @@
+package settle_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/casework"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+	core "ringfence/core/settle"
+	"ringfence/flow/book"
+	"ringfence/flow/settle"
+	"ringfence/state/store"
+	"ringfence/state/store/sqlite"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// night is when the calls of case 1 were made: between two versions of the carrier's price list.
+var night = time.Date(2026, 7, 12, 22, 41, 7, 0, time.UTC)
+
+// scene is a provider with case 1 of customer acme: four calls of a minute to Latvia, each charged £2.00, that cost 20p by the list of that
+// day and 90p by today's.
+type scene struct {
+	t        *testing.T
+	db       *sqlite.Engine
+	desk     *settle.Desk
+	customer string
+	trunk    string
+	line     string
+	calls    []call.ID
+	credits  map[string]settle.Credit
+	broken   error // of Credit
+	paid     map[string]core.Payment
+}
+
+func price(rate money.Rate) []rating.Price {
+	return []rating.Price{{Prefix: 371, Name: "Latvia", Rates: [rating.NumBands]money.Rate{rate, rate, rate}, First: 1, Step: 1}}
+}
+
+func open(t *testing.T) *scene {
+	t.Helper()
+	ctx := t.Context()
+	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "x.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	for i, rate := range []money.Rate{200_000_000, 900_000_000} {
+		_, err := db.PutDeck(ctx, store.Deck{Name: "north", Kind: rating.Cost, Imported: night.AddDate(0, 0, -5+10*i), Currency: "GBP"}, price(rate))
+		must(t, err)
+	}
+	_, err = db.PutDeck(ctx, store.Deck{Name: "retail", Kind: rating.Retail, Imported: night.AddDate(0, 0, -9), Currency: "GBP"}, price(2_000_000_000))
+	must(t, err)
+	key, err := secret.NewKey()
+	must(t, err)
+	box, err := secret.NewBox([]secret.Key{key})
+	must(t, err)
+	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Zone: "Europe/London", Box: box, Realm: "sip.test", Tariff: "retail"})
+	must(t, err)
+	deck := "north"
+	_, err = b.AddTrunk(ctx, "test", "carrier-north", book.TrunkEdit{Addresses: &[]string{"192.0.2.1:5060"}, Deck: &deck})
+	must(t, err)
+	trunk, _ := b.TrunkCalled("carrier-north")
+	customer, err := b.AddCustomer(ctx, "test", "acme", book.CustomerEdit{})
+	must(t, err)
+	line, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "2710", Customer: customer.ID})
+	must(t, err)
+	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID(), credits: map[string]settle.Credit{}, paid: map[string]core.Payment{}}
+	s.desk, err = settle.New(settle.Options{
+		Store: db, Book: b, SecondAbove: func() money.Micro { return 3 * money.Pound },
+		Credit: func(_ context.Context, c settle.Credit) error {
+			if s.broken == nil {
+				s.credits[c.Reference] = c
+			}
+			return s.broken
+		},
+		Payment: func(_ context.Context, reference string) (string, core.Payment, error) {
+			p, ok := s.paid[reference]
+			if !ok {
+				return "", p, store.ErrNotFound
+			}
+			return s.customer, p, nil
+		},
+	})
+	must(t, err)
+	s.openCase()
+	return s
+}
+
+func (s *scene) openCase() {
+	ctx := s.t.Context()
+	w := store.CaseWrite{Case: &casework.Case{ID: 1, Customer: s.customer, State: casework.Open, Opened: night}}
+	for i, state := range []casework.Dispute{casework.Owed, casework.Owed, casework.Upheld, casework.Disputed} {
+		begun := night.Add(time.Duration(i) * time.Hour)
+		raw := call.NewID(begun, fmt.Appendf(nil, "%010d", i))
+		id := call.ID(raw[:])
+		number := fmt.Sprintf("+3716000011%d", i)
+		o := call.Open{ID: id, Node: "a", Direction: call.Out, State: call.Setup, Line: s.line, Account: s.customer, Number: number, Begun: begun}
+		r := call.CDR{
+			ID: id, Direction: call.Out, Line: s.line, Account: s.customer, Trunk: s.trunk, Number: number, Begun: begun, AnsweredAt: begun.Add(9 * time.Second),
+			Ended: begun.Add(69 * time.Second), Talk: time.Minute, CarrierTalk: time.Minute, Retail: 2_000_000, Cost: 200_000, BLeg: fmt.Sprint("leg-", i),
+		}
+		_, err := s.db.Apply(ctx, []store.Op{
+			{Kind: store.OpOpen, ID: id, Amount: 2_000_000, Holds: []store.Hold{{Purse: "line/" + s.line, Cap: money.Max}}, Call: &o},
+			{Kind: store.OpSettle, ID: id, CDR: &r},
+		})
+		must(s.t, err)
+		s.calls = append(s.calls, id)
+		w.Calls = append(w.Calls, casework.CaseCall{Case: 1, Call: id, Customer: s.customer, Line: s.line, Begun: begun, Retail: 2_000_000, State: state})
+	}
+	must(s.t, s.db.WriteCase(ctx, w))
+}
+
+// move brings a call of the case into another state.
+func (s *scene) move(n int, state casework.Dispute) {
+	s.t.Helper()
+	all, err := s.db.CaseCalls(s.t.Context(), store.CaseCallFilter{Case: 1, Calls: s.calls[n : n+1]})
+	must(s.t, err)
+	must(s.t, all[0].Move(state, "staff/tom", "", time.Now()))
+	must(s.t, s.db.WriteCase(s.t.Context(), store.CaseWrite{Calls: all}))
+}
+
+// agree ends a decision of the case, as the desk does.
+func (s *scene) agree(n int64, agree bool) {
+	s.t.Helper()
+	items, err := s.db.CaseItems(s.t.Context(), 1)
+	must(s.t, err)
+	i := items[n-1]
+	must(s.t, i.Second(agree, "", "staff/maya", time.Now()))
+	must(s.t, s.db.WriteCase(s.t.Context(), store.CaseWrite{Items: []casework.Item{i}}))
+}
+
+func (s *scene) list() core.List {
+	s.t.Helper()
+	out, err := s.desk.Look(s.t.Context(), "", 1, false)
+	must(s.t, err)
+	return out.List
+}
+
+func (s *scene) given() (sum money.Micro) {
+	for _, c := range s.credits {
+		sum += c.Net
+	}
+	return sum
+}
+
+func (s *scene) spent() store.Purse {
+	s.t.Helper()
+	purses, err := s.db.Purses(s.t.Context(), []string{"line/" + s.line})
+	must(s.t, err)
+	return purses[0]
+}
+
+// The whole way: free calls, cost price with a second person, a claim, what the carrier grants, and instalments. At no step does the purse
+// of the line have more room than before.
+func TestACaseIsSettled(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	before := s.spent()
+	if before.Spent != 8_000_000 {
+		t.Fatalf("%+v", before)
+	}
+	x, err := s.desk.Settle(ctx, "staff/tom", 1, false, "")
+	must(t, err)
+	if x.Given != 2_000_000 || x.Item != 0 || s.given() != 2_000_000 {
+		t.Fatalf("the free call: %+v, %+v", x, s.credits)
+	}
+	if _, err := s.desk.Settle(ctx, "staff/tom", 1, false, ""); !errors.Is(err, settle.ErrStep) {
+		t.Errorf("twice: %v", err)
+	}
+
+	x, err = s.desk.Settle(ctx, "staff/tom", 1, true, "Proven fraud.")
+	must(t, err)
+	if x.Given != 3_600_000 || x.State != core.Waiting || s.given() != 2_000_000 {
+		t.Fatalf("above the limit: %+v", x)
+	}
+	if l := s.list(); l.ToCost.Amount != 0 {
+		t.Errorf("cost price before anybody agreed: %+v", l)
+	}
+	s.agree(x.Item, true)
+	s.broken = errors.New("the store is away")
+	if err := s.desk.Due(ctx, time.Now()); !errors.Is(err, s.broken) {
+		t.Error(err)
+	}
+	s.broken = nil
+	must(t, s.desk.Due(ctx, time.Now()))
+	must(t, s.desk.Due(ctx, time.Now()))
+	want := core.List{
+		Charged: core.Step{Calls: 4, Amount: 8_000_000}, Ours: core.Step{Calls: 1, Amount: 2_000_000}, ToCost: core.Step{Calls: 2, Amount: 3_600_000},
+		ToPay: core.Step{Calls: 3, Amount: 2_400_000}, Disputed: core.Step{Calls: 1, Amount: 2_000_000},
+	}
+	if l := s.list(); l != want || s.given() != 5_600_000 || len(s.credits) != 2 {
+		t.Fatalf("%+v\n%+v", l, s.credits)
+	}
+
+	claims, err := s.desk.OpenClaims(ctx, "staff/tom", 1, "")
+	must(t, err)
+	if len(claims) != 1 || claims[0].Claimed != 800_000 {
+		t.Fatalf("%+v", claims)
+	}
+	_, err = s.desk.Send(ctx, "staff/tom", 1)
+	must(t, err)
+	_, err = s.desk.Answer(ctx, "staff/tom", 1, 400_000, "half of it")
+	must(t, err)
+	l := s.list()
+	if l.Credit.Amount != 200_000 || l.Kept != 100_000 || l.Held != 100_000 || l.ToPay.Amount != 2_200_000 || s.given() != 5_800_000 {
+		t.Fatalf("half of each call: that of the free call is ours, that of the disputed one waits: %+v, %s", l, s.given())
+	}
+
+	tomorrow := time.Now().AddDate(0, 0, 1)
+	if _, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: tomorrow}); !errors.Is(err, settle.ErrStep) {
+		t.Errorf("a plan with a call in dispute: %v", err)
+	}
+	s.move(3, casework.Owed)
+	x, err = s.desk.Settle(ctx, "staff/tom", 1, false, "") // brought down with the others: 1.80, and 10p of the carrier's
+	must(t, err)
+	if l := s.list(); l.ToPay.Amount != 300_000 || x.Given != 1_900_000 || x.Item != 2 || s.given() != 7_700_000 {
+		t.Fatalf("%+v: %+v, %s", x, l, s.given())
+	}
+	p, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: tomorrow})
+	must(t, err)
+	if p.Amount != 300_000 || len(p.List) != 3 || p.List[2].Amount != 100_000 {
+		t.Errorf("%+v", p)
+	}
+	if after := s.spent(); after != before {
+		t.Errorf("a purse was touched: %+v, before %+v", after, before)
+	}
+	facts, err := s.db.Facts(ctx, store.FactFilter{Kind: "case.settled", Limit: 100})
+	must(t, err)
+	if len(facts) == 0 {
+		t.Error("no fact says that a case was settled")
+	}
+}
+
+func TestADecisionThatIsRefusedGivesNothing(t *testing.T) {
+	s := open(t)
+	x, err := s.desk.Settle(t.Context(), "staff/tom", 1, true, "Proven fraud.")
+	must(t, err)
+	s.agree(x.Item, false)
+	must(t, s.desk.Due(t.Context(), time.Now()))
+	past, err := s.db.Settlements(t.Context(), 1)
+	must(t, err)
+	if len(past) != 1 || past[0].State != core.Refused || len(s.credits) != 0 {
+		t.Errorf("%+v, %+v", past, s.credits)
+	}
+	out, err := s.desk.Look(t.Context(), s.customer, 1, true)
+	must(t, err)
+	if r := out.Calls[0].Rated; r.Cost != 200_000 || r.Version != 1 {
+		t.Errorf("not by the list of that day: %+v", r)
+	}
+	if _, err := s.desk.Look(t.Context(), "somebody else", 1, false); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("another customer's: %v", err)
+	}
+}
+
+func TestAnInvoiceBesideOurMetering(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	_, err := s.desk.OpenClaims(ctx, "staff/tom", 1, s.trunk)
+	must(t, err)
+	if _, err := s.desk.OpenClaims(ctx, "staff/tom", 1, ""); !errors.Is(err, settle.ErrStep) {
+		t.Errorf("twice: %v", err)
+	}
+	header := "start,from,to,seconds,cost,call id\n"
+	_, err = s.desk.Invoice(ctx, "staff/tom", 1, []byte(header+"2026-07-12 22:41:16,,+37160000110,60,n/a,\n"), settle.InvoiceOptions{File: "north.csv"})
+	if err == nil || err.Error() != "Line 2, column 5: 'n/a' is not a price. Nothing was booked." {
+		t.Error(err)
+	}
+	rows := header +
+		"2026-07-12 22:41:16,,37160000110,60,0.20,\n" + // as we metered it
+		"2026-07-12 23:41:08,,0037160000111,98,0.33,leg-1\n" + // eight seconds early, half a minute long
+		"2026-07-13 00:41:16,,+37160000112,60,0.20,\n" +
+		"2026-07-13 05:00:00,,=1+1,60,0.20,\n" // never seen
+	for range 2 { // the second time replaces the first
+		out, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{File: "north.csv"})
+		must(t, err)
+		if len(out.Missing) != 1 || out.Kinds[core.Early].Calls != 1 || out.Kinds[core.RanOn].Calls != 1 || out.Kinds[core.NeverSeen].Amount != 200_000 {
+			t.Errorf("%+v", out)
+		}
+		x, calls, err := s.desk.Claim(ctx, 1)
+		must(t, err)
+		if x.Claimed != 930_000 || x.Calls != 5 || len(calls) != 5 || calls[3].Claimed != 0 {
+			t.Errorf("%+v\n%+v", x, calls)
+		}
+	}
+	_, err = s.desk.Send(ctx, "staff/tom", 1)
+	must(t, err)
+	if _, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{}); !errors.Is(err, settle.ErrStep) {
+		t.Errorf("after it was sent: %v", err)
+	}
+	letter, err := s.desk.Letter(ctx, 1, "Example Telecom")
+	must(t, err)
+	for _, want := range []string{"Claim 1, case 1", "£0.93 for 5 calls", "1: charged although we made no such call, £0.20", "1: charged beyond the end of the call, £0.10", "quote claim 1"} {
+		if !strings.Contains(letter, want) {
+			t.Errorf("no %q in\n%s", want, letter)
+		}
+	}
+	if strings.Contains(letter, "acme") {
+		t.Error("the letter names the customer")
+	}
+	sheet, err := s.desk.Sheet(ctx, 1)
+	must(t, err)
+	if !strings.Contains(string(sheet), "'=1+1") || strings.Count(string(sheet), "\n") != 6 {
+		t.Errorf("%s", sheet)
+	}
+	late := time.Now().Add(core.AnswerTime + time.Hour)
+	must(t, s.desk.Due(ctx, late))
+	must(t, s.desk.Due(ctx, late))
+	x, _, err := s.desk.Claim(ctx, 1)
+	must(t, err)
+	items, err := s.db.CaseItems(ctx, 1)
+	must(t, err)
+	if x.Reminders != 1 || len(items) != 1 || items[0].Kind != casework.Task || !strings.Contains(items[0].Text, "£0.93 open") {
+		t.Errorf("%+v %+v", x, items)
+	}
+}
+
+func TestAPlanIsRemindedOfAndEnds(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	s.move(3, casework.Owed)
+	first := time.Now().AddDate(0, 0, 10)
+	_, err := s.desk.Settle(ctx, "staff/tom", 1, false, "")
+	must(t, err)
+	p, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: first})
+	must(t, err)
+	texts := func() (all []string) {
+		items, err := s.db.CaseItems(ctx, 1)
+		must(t, err)
+		for i := range items {
+			if items[i].Kind == casework.Message {
+				all = append(all, items[i].Text)
+			}
+		}
+		return all
+	}
+	due := p.List[0].Due
+	must(t, s.desk.Due(ctx, due.Add(-24*time.Hour)))
+	must(t, s.desk.Due(ctx, due.Add(-time.Hour)))
+	if got := texts(); len(got) != 1 || !strings.HasPrefix(got[0], "Instalment 1 of 3, £2.00, is due on ") {
+		t.Fatalf("%q", got)
+	}
+	s.paid["BACS 7"] = core.Payment{Reference: "BACS 7", At: due, Amount: 1_500_000}
+	for range 2 {
+		_, err = s.desk.PayPlan(ctx, "staff/tom", p.ID, "BACS 7")
+	}
+	if !errors.Is(err, settle.ErrStep) {
+		t.Errorf("a payment that counts twice: %v", err)
+	}
+	if _, err := s.desk.PayPlan(ctx, "staff/tom", p.ID, "BACS 8"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a payment that is not in the books: %v", err)
+	}
+	must(t, s.desk.Due(ctx, due.AddDate(0, 0, 1)))
+	if got := texts(); len(got) != 2 || !strings.Contains(got[1], "£0.50, was due on ") || !strings.Contains(got[1], "£4.50, is due") {
+		t.Fatalf("%q", got)
+	}
+	must(t, s.desk.Due(ctx, p.List[0].GraceEnd()))
+	must(t, s.desk.Due(ctx, p.List[0].GraceEnd().AddDate(0, 1, 0)))
+	if got := texts(); len(got) != 3 || !strings.Contains(got[2], "has ended") {
+		t.Fatalf("%q", got)
+	}
+	got, err := s.desk.Plan(ctx, s.customer, p.ID)
+	must(t, err)
+	if got.State != core.PlanBroken {
+		t.Errorf("%+v", got)
+	}
+	if left, err := s.desk.NotDue(ctx, s.customer, due); err != nil || left != 0 {
+		t.Errorf("%s of a broken plan is not due: %v", left, err)
+	}
+	next, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Amount: 4_500_000, Count: 2, First: first})
+	must(t, err)
+	if got, err = s.desk.Plan(ctx, "", p.ID); err != nil || got.State != core.PlanReplaced || next.ID != 2 {
+		t.Errorf("%+v %+v %v", got, next, err)
+	}
+	if left, err := s.desk.NotDue(ctx, s.customer, time.Now()); err != nil || left != 4_500_000 {
+		t.Errorf("%s is not due: %v", left, err)
+	}
+}
