@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/answer"
 	"ringfence/flow/book"
 	"ringfence/flow/cooling"
+	"ringfence/flow/desk"
 	"ringfence/flow/door"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
@@ -69,6 +70,7 @@ type App struct {
 	numbering numbering
 	spans     trace.SpanExporter // in place of tracing.url; may be nil
 	tracer    *span.Tracer       // nil: nothing is traced
+	cases     *desk.Cases
 	watch     *watch.Watch
 	react     *react.React // nil: off
 	exposure  *exposure.Desk

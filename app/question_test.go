@@ -37,6 +37,7 @@ func oneOfEach(path, id string) string {
 		{"/v1/restrictions/{", "1"},
 		{"/v1/notices/kinds/{", "line-locked"},
 		{"/v1/notices/{", "1"},
+		{"/v1/cases/{", "1"},
 		{"/v1/findings/{", "1"},
 		{"/v1/incidents/{", "1"},
 		{"/v1/calls/{", id},
@@ -44,7 +45,7 @@ func oneOfEach(path, id string) string {
 	} {
 		if prefix, _, _ := strings.Cut(c[0], "{"); strings.HasPrefix(path, prefix) && strings.Contains(path, "{") {
 			head, rest, _ := strings.Cut(path[len(prefix):], "}")
-			return strings.ReplaceAll(prefix+c[1]+strings.TrimPrefix(rest, head), "{person}", "ana")
+			return strings.NewReplacer("{person}", "ana", "{n}", "1").Replace(prefix + c[1] + strings.TrimPrefix(rest, head))
 		}
 	}
 	return path

@@ -40,6 +40,7 @@ type Config struct {
 	Geo      Geo      `toml:"geo"`
 	Counters Counters `toml:"counters"`
 	Watch    Watch    `toml:"watch"`
+	Desk     Desk     `toml:"desk"`
 	Notify   Notify   `toml:"notify"`
 	Mail     Mail     `toml:"mail"`
 	Web      Web      `toml:"web"`
@@ -561,6 +562,13 @@ type Lasts struct {
 
 	// Pace is how long everything that costs stays closed if the rule of that name closed it.
 	Pace Setting `toml:"pace" reload:"live"`
+}
+
+// Desk sets how the fraud desk decides.
+type Desk struct {
+	// SecondAbove is what one member of staff may give to a customer alone in a case, in whole units of the currency: calls that are
+	// free or given away, and refunds. What goes beyond it needs a second person. 0: everything does.
+	SecondAbove int `toml:"second-above" default:"250" min:"0" max:"1000000"`
 }
 
 // Notify sets who is notified of findings, and how.

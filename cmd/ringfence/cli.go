@@ -68,6 +68,7 @@ type commands struct {
 	Ban      banCmd      `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
 	Hotlist  hotlistCmd  `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
 	Lockout  lockoutCmd  `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
+	Case     caseCmd     `cmd:"" group:"guard" help:"Cases of fraud: calls in dispute, what was written, evidence, and decisions."`
 	Finding  findingCmd  `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
 	Incident incidentCmd `cmd:"" group:"guard" help:"Incidents and planned work on the public status pages."`
 	Rules    rulesCmd    `cmd:"" group:"guard" help:"Rules that watch calls, and what they did."`

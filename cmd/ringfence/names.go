@@ -91,6 +91,7 @@ var kinds = map[string]func(s *session, words []string, add func(word, help stri
 	"call":        suggest[api.Call],
 	"ban":         suggest[api.Ban],
 	"feed":        suggest[api.Feed],
+	"case":        suggest[api.Case],
 	"finding":     suggest[api.Finding],
 	"notice":      suggest[api.Notice],
 	"notice-kind": suggest[api.NoticeKind],

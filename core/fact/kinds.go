@@ -28,6 +28,7 @@ const (
 	KindCallRingingFull     = "call.ringing-full"
 	KindCallsUnusual        = "calls.unusual"
 	KindCallsRuleBack       = "calls.rule-back"
+	KindCallsConfirmed      = "calls.confirmed"
 	KindCallsVouched        = "calls.vouched"
 	KindVerdictGiven        = "verdict.given"
 	KindCaseJudged          = "case.judged"
@@ -161,6 +162,7 @@ var Kinds = [...]string{
 	KindCallRingingFull,
 	KindCallsUnusual,
 	KindCallsRuleBack,
+	KindCallsConfirmed,
 	KindCallsVouched,
 	KindVerdictGiven,
 	KindCaseJudged,
@@ -1765,6 +1767,48 @@ func (f *CallsRuleBack) Kind() string { return KindCallsRuleBack }
 // Row is the fact as the journal keeps it.
 func (f *CallsRuleBack) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallsRuleBack, 1, "", s, f.Append(buffer()))
+}
+
+// CallsConfirmed is calls.confirmed: a case found that the calls of a finding were a fraud.
+type CallsConfirmed struct {
+	By   string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Key  string // key of the finding: repeats have the same
+	Case int64  // number of the case
+}
+
+// Append writes the JSON object after b.
+func (f *CallsConfirmed) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putText(b, "key", f.Key)
+	b = putInt(b, "case", f.Case)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallsConfirmed) Decode(body []byte) error {
+	*f = CallsConfirmed{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "key":
+			return v.text(&f.Key)
+		case "case":
+			return v.int(&f.Case)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallsConfirmed) Kind() string { return KindCallsConfirmed }
+
+// Row is the fact as the journal keeps it.
+func (f *CallsConfirmed) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallsConfirmed, 1, "", s, f.Append(buffer()))
 }
 
 // CallsVouched is calls.vouched: the owner or staff said that the calls of a finding were honest: what it closed is open again.

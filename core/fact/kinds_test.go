@@ -39,6 +39,8 @@ func empty(kind string) Body {
 		return new(CallsUnusual)
 	case KindCallsRuleBack:
 		return new(CallsRuleBack)
+	case KindCallsConfirmed:
+		return new(CallsConfirmed)
 	case KindCallsVouched:
 		return new(CallsVouched)
 	case KindVerdictGiven:

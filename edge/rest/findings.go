@@ -142,6 +142,10 @@ func (s *Server) reportFraud(ctx context.Context, w *watch.Watch, in *api.FraudR
 	if l, ok := s.d.Book.Line(line); ok && l.Customer() != c.ID {
 		return out, invalid("customer", b.Customer, "the customer of line "+b.Line)
 	}
+	if s.d.Cases != nil {
+		out.Code, out.Case, err = s.d.Cases().Report(ctx, asker(ctx), c.ID, line, text)
+		return out, err
+	}
 	out.Code, err = w.Report(ctx, by(ctx), c.ID, line, text)
 	return out, err
 }

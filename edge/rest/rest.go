@@ -26,6 +26,7 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/cooling"
+	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
@@ -92,6 +93,7 @@ type Deps struct {
 	Fit      *fit.Desk // which settings fit a line's own calls
 	// These stages are built after the API: asked for when they are needed.
 	Bans    func() *ban.List
+	Cases   func() *desk.Cases
 	Watch   func() *watch.Watch
 	Notices func() *notify.Notifier
 	Public  func() *status.Status

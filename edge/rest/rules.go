@@ -23,7 +23,7 @@ func ruleView(r *react.Rule) api.Rule {
 	v := api.Rule{Name: r.Name, Life: r.Life.String(), Set: r.Set.String(), Why: r.Why, Stages: []api.RuleStage{}}
 	for _, life := range habit.Lives() {
 		if f, ok := r.Stages[life.String()]; ok {
-			v.Stages = append(v.Stages, api.RuleStage{Life: life.String(), Fired: f.Fired, Honest: f.Honest, Stopped: f.Stopped, Wrong: f.Wrong, Saved: int64(f.Saved)})
+			v.Stages = append(v.Stages, api.RuleStage{Life: life.String(), Fired: f.Fired, True: f.True, Honest: f.Honest, Stopped: f.Stopped, Wrong: f.Wrong, Saved: int64(f.Saved)})
 		}
 	}
 	return v

@@ -323,7 +323,7 @@ func (s *Server) findingPage(q *query, fault string) (page, error) {
 	if err != nil {
 		return page{}, errMissing
 	}
-	c, err := s.d.Desk.Case(q.Context(), id)
+	c, err := s.d.Desk.Finding(q.Context(), id)
 	if err != nil {
 		return page{}, err
 	}
@@ -355,7 +355,7 @@ func (s *Server) findingPage(q *query, fault string) (page, error) {
 // maxBeside is how much of the queue stands beside a finding.
 const maxBeside = 12
 
-func (s *Server) fillFinding(q *query, c *desk.Case, v *findingView) {
+func (s *Server) fillFinding(q *query, c *desk.Known, v *findingView) {
 	f := &c.Finding
 	v.Open = q.mark("queue.opened", "at", s.reader.moment(q.at(f.At)), "last", s.reader.when(q.at(f.Last)), "n", f.Count)
 	v.Text, v.Meaning, v.Advice = bdi(harmless(f.Text, 800)), c.Kind.Meaning(), c.Kind.Advice()
@@ -401,7 +401,7 @@ func restrictionText(r *restrict.Restriction) string {
 }
 
 // relate lists what has the network, the customer or the number in common.
-func (s *Server) relate(q *query, c *desk.Case, v *findingView) {
+func (s *Server) relate(q *query, c *desk.Known, v *findingView) {
 	add := func(icon string, of []desk.Finding) {
 		for i := range of {
 			f := &of[i]
@@ -422,7 +422,7 @@ func (s *Server) relate(q *query, c *desk.Case, v *findingView) {
 }
 
 // tell writes the story from the journal's facts.
-func (s *Server) tell(q *query, c *desk.Case, v *findingView) {
+func (s *Server) tell(q *query, c *desk.Known, v *findingView) {
 	for _, e := range c.Story {
 		code := strings.ReplaceAll(e.Kind, ".", "-")
 		if e.Kind == fact.KindLoginSiege {
@@ -454,7 +454,7 @@ func (s *Server) tell(q *query, c *desk.Case, v *findingView) {
 }
 
 // whoIs tells of the customer and their phones.
-func (s *Server) whoIs(q *query, c *desk.Case, v *findingView) {
+func (s *Server) whoIs(q *query, c *desk.Known, v *findingView) {
 	if c.Customer.ID != "" {
 		b := &customerBox{Name: name(customerName(&c.Customer)), Path: "/staff/customers/" + account.Handle(c.Customer.ID), Since: q.at(c.Customer.Created), Lines: c.Customer.Lines, Before: len(c.Before)}
 		var contacts []template.HTML
@@ -493,7 +493,7 @@ func (s *Server) deviceRow(q *query, x *desk.Device) deviceRow {
 }
 
 // deeds are the acts that are possible and permitted, each with its effect.
-func (s *Server) deeds(q *query, c *desk.Case) (all []deed) {
+func (s *Server) deeds(q *query, c *desk.Known) (all []deed) {
 	e := s.d.Desk.Effects(c)
 	line := ""
 	if c.Line != nil {
@@ -536,7 +536,7 @@ func (q *query) mayAll(operations []string) bool {
 var undoes = map[desk.Act]desk.Act{desk.Lock: desk.Unlock, desk.Ban: desk.Unban, desk.List: desk.Unlist}
 
 // did says what was just done, with a way back where there is one.
-func (s *Server) did(q *query, c *desk.Case, fault string) *toast {
+func (s *Server) did(q *query, c *desk.Known, fault string) *toast {
 	if fault != "" {
 		return &toast{Text: fault}
 	}

@@ -60,6 +60,7 @@ type Deps struct {
 	Cooling  *cooling.Cooling
 	Desk     *desk.Desk // of the staff; nil: there are no pages for them
 	Devices  *device.Devices
+	Cases    *desk.Cases
 	Watch    *watch.Watch
 	Calls    func() []gate.InProgress                       // in progress on this node
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none

@@ -83,7 +83,7 @@ type Effects struct {
 }
 
 // Effects works them out for a case.
-func (d *Desk) Effects(c *Case) Effects {
+func (d *Desk) Effects(c *Known) Effects {
 	e := Effects{Cut: len(c.Running), Opens: len(c.Acted), Risk: c.Risk}
 	open := c.Finding.ClosedAt.IsZero() && d.watched() != nil
 	e.FalseAlarm, e.Close = open, open
@@ -112,7 +112,7 @@ func (d *Desk) Effects(c *Case) Effects {
 }
 
 // device is the one that a finding about a login is of.
-func (c *Case) device() *Device {
+func (c *Known) device() *Device {
 	for i := range c.Devices {
 		if x := &c.Devices[i]; c.Addr.IsValid() && x.Address == c.Addr.String() && x.Verdict == "" {
 			return x
@@ -133,7 +133,7 @@ func hot(n phone.Number) (restrict.Range, bool) {
 // Do does something about a finding. What is done already is done again without harm. Errors are those of the stages that it asks,
 // ErrNothing and ErrClosed.
 func (d *Desk) Do(ctx context.Context, actor string, id int64, act Act) error {
-	c, err := d.Case(ctx, id)
+	c, err := d.Finding(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (d *Desk) list(ctx context.Context, actor string, n phone.Number, on bool, 
 }
 
 // theirs notes the phone of a finding as the customer's own.
-func (d *Desk) theirs(ctx context.Context, actor string, c *Case) error {
+func (d *Desk) theirs(ctx context.Context, actor string, c *Known) error {
 	x := c.device()
 	if x == nil || d.o.Devices == nil {
 		return nil
@@ -212,7 +212,7 @@ func (d *Desk) theirs(ctx context.Context, actor string, c *Case) error {
 }
 
 // dismiss opens what a finding closed, writes why, and closes it.
-func (d *Desk) dismiss(ctx context.Context, actor string, c *Case, why string) error {
+func (d *Desk) dismiss(ctx context.Context, actor string, c *Known, why string) error {
 	if !c.Finding.ClosedAt.IsZero() {
 		return ErrClosed
 	}
@@ -229,7 +229,7 @@ func (d *Desk) dismiss(ctx context.Context, actor string, c *Case, why string) e
 	return d.close(ctx, actor, c)
 }
 
-func (d *Desk) close(ctx context.Context, actor string, c *Case) error {
+func (d *Desk) close(ctx context.Context, actor string, c *Known) error {
 	w := d.watched()
 	if w == nil {
 		return ErrNothing

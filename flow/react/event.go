@@ -51,6 +51,9 @@ func (r *React) fact(ctx context.Context, f *store.Fact, now time.Time) error {
 		return nil
 	case fact.KindCallsVouched:
 		return r.vouched(ctx, f, now)
+	case fact.KindCallsConfirmed:
+		r.confirmed(f)
+		return nil
 	case fact.KindLineDeleted:
 		r.forget("line/" + f.Line)
 		return nil
@@ -278,6 +281,15 @@ func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error
 	r.figured = true
 	r.distrust(b.Key, f.At)
 	return nil
+}
+
+// confirmed is that a case found the calls of a finding to be a fraud.
+func (r *React) confirmed(f *store.Fact) {
+	var b fact.CallsConfirmed
+	if !r.bad(b.Decode(f.Body)) {
+		r.figures.confirmed(b.Key)
+		r.figured = true
+	}
 }
 
 // lifted restores what is remembered of a line and its customer, or of the customer alone.

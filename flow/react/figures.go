@@ -23,6 +23,7 @@ import (
 type Figures struct {
 	Fired   int64       `json:"fired"`   // findings that closed something
 	Honest  int64       `json:"honest"`  // of these: "that was me"
+	True    int64       `json:"true"`    // of these: a case found that it was a fraud
 	Stopped int64       `json:"stopped"` // calls that were refused or cut
 	Wrong   int64       `json:"wrong"`   // of these: stopped by findings that were honest calls
 	Saved   money.Micro `json:"saved"`   // of a shadow what the calls cost beyond; else a first minute of each refused call, for no one knows how long it would have been
@@ -44,6 +45,7 @@ type stopper struct {
 	Life    string `json:"life"`
 	Stopped int64  `json:"stopped"`
 	Honest  bool   `json:"honest,omitempty"`
+	True    bool   `json:"true,omitempty"`
 }
 
 // day counts paid calls, and those that rules in shadow would have stopped.
@@ -115,6 +117,16 @@ func (f *figures) vouched(key string) {
 			s.Honest = true
 			x := f.of(s.Rule, s.Life)
 			x.Honest, x.Wrong = x.Honest+1, x.Wrong+s.Stopped
+		}
+	}
+}
+
+// confirmed notes that a finding was a fraud.
+func (f *figures) confirmed(key string) {
+	for i := range f.Last {
+		if s := &f.Last[i]; s.Key == key && !s.True {
+			s.True = true
+			f.of(s.Rule, s.Life).True++
 		}
 	}
 }

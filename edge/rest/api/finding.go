@@ -71,6 +71,7 @@ type NewReport struct {
 // Reported is what a report is known by.
 type Reported struct {
 	Code string `json:"code" doc:"to quote; the finding that comes of it has it too"`
+	Case int64  `json:"case,omitempty" doc:"in which staff work on it, and answer"`
 }
 
 // FindingFilter selects findings.

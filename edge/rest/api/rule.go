@@ -20,6 +20,7 @@ type Rule struct {
 type RuleStage struct {
 	Life    string `json:"life" enum:"shadow,canary,live"`
 	Fired   int64  `json:"fired" doc:"findings that closed something"`
+	True    int64  `json:"fired_true" doc:"of these: a case found that it was a fraud"`
 	Honest  int64  `json:"fired_honest" doc:"of these: the owner or staff said that the calls were honest"`
 	Stopped int64  `json:"stopped" doc:"calls refused or cut"`
 	Wrong   int64  `json:"stopped_honest" doc:"of these: stopped by a finding that was of honest calls"`

@@ -76,7 +76,10 @@ type CSV struct{ io.Reader }
 // Text marks a body of Do as a list in any form that the server tells apart itself.
 type Text struct{ io.Reader }
 
-// Do sends in (nil: no body; CSV, Text: a file; anything else: JSON) to path, such as "/v1/lines?customer=acme", and decodes the
+// Bytes marks a body of Do as a file of any type.
+type Bytes struct{ io.Reader }
+
+// Do sends in (nil: no body; CSV, Text, Bytes: a file; anything else: JSON) to path, such as "/v1/lines?customer=acme", and decodes the
 // answer into out (nil: ignored). A refusal is a *api.Problem; ErrUnreachable is wrapped when no server answered.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	res, err := c.send(ctx, method, path, in, "application/json, application/problem+json")
@@ -150,6 +153,8 @@ func encode(in any) (io.Reader, string, error) {
 		return v.Reader, "text/csv", nil
 	case Text:
 		return v.Reader, "text/plain", nil
+	case Bytes:
+		return v.Reader, "application/octet-stream", nil
 	}
 	b, err := json.Marshal(in)
 	return bytes.NewReader(b), "application/json", err

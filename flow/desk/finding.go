@@ -21,8 +21,8 @@ import (
 	"ringfence/state/store"
 )
 
-// Case is a finding with all that is known around it.
-type Case struct {
+// Known is a finding with all that is known around it.
+type Known struct {
 	Entry
 	Kind      detect.Kind
 	Line      *book.Line        // nil: it is about none, or the line is gone
@@ -69,7 +69,7 @@ type Event struct {
 	Until                        time.Time // the last of them
 }
 
-// A case shows so much of each thing.
+// A finding shows so much of each thing.
 const (
 	maxCalls  = 50
 	maxStory  = 40
@@ -80,13 +80,13 @@ const (
 	around    = 30 * time.Minute // before and after it, of which the story is
 )
 
-// Case reads one finding.
-func (d *Desk) Case(ctx context.Context, id int64) (*Case, error) {
+// Finding reads one finding.
+func (d *Desk) Finding(ctx context.Context, id int64) (*Known, error) {
 	f, err := d.o.Store.Finding(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	c := &Case{Entry: Entry{Finding: f, Subject: Subject{f.Line, f.Account}}}
+	c := &Known{Entry: Entry{Finding: f, Subject: Subject{f.Line, f.Account}}}
 	c.Kind, _ = detect.ParseKind(f.Kind)
 	c.Entry.Subject = Subject{f.Line, f.Account}
 	if l, ok := d.o.Book.Line(f.Line); ok {
@@ -100,7 +100,7 @@ func (d *Desk) Case(ctx context.Context, id int64) (*Case, error) {
 		c.Addr = a.Unmap()
 	}
 	d.read(c)
-	for _, part := range []func(context.Context, *Case) error{d.risk, d.calls, d.story, d.related} {
+	for _, part := range []func(context.Context, *Known) error{d.risk, d.calls, d.story, d.related} {
 		if err := part(ctx, c); err != nil {
 			return nil, err
 		}
@@ -138,7 +138,7 @@ type proof struct {
 }
 
 // read takes the signs from the evidence, and what is in force from the book.
-func (d *Desk) read(c *Case) {
+func (d *Desk) read(c *Known) {
 	var p proof
 	_ = json.Unmarshal(c.Finding.Evidence, &p) // what is not there says nothing
 	if !c.Addr.IsValid() {
@@ -214,7 +214,7 @@ func (d *Desk) bans() *ban.List {
 	return d.o.Bans()
 }
 
-func (d *Desk) risk(ctx context.Context, c *Case) error {
+func (d *Desk) risk(ctx context.Context, c *Known) error {
 	if atRisk(c.Finding.Kind) == nothing || c.Finding.Line == "" && c.Finding.Account == "" {
 		return nil
 	}
@@ -229,7 +229,7 @@ func (d *Desk) risk(ctx context.Context, c *Case) error {
 }
 
 // calls are those of the line, or of all the customer's lines.
-func (d *Desk) calls(ctx context.Context, c *Case) (err error) {
+func (d *Desk) calls(ctx context.Context, c *Known) (err error) {
 	if c.Finding.Line == "" && c.Finding.Account == "" {
 		return nil
 	}
@@ -272,7 +272,7 @@ func (d *Desk) running(s Subject) (all []gate.InProgress) {
 }
 
 // story is what the journal has of the line near the finding.
-func (d *Desk) story(ctx context.Context, c *Case) error {
+func (d *Desk) story(ctx context.Context, c *Known) error {
 	if c.Finding.Line == "" {
 		return nil
 	}
@@ -292,7 +292,7 @@ func (d *Desk) story(ctx context.Context, c *Case) error {
 }
 
 // related are findings and calls that have the network, the customer or the number in common.
-func (d *Desk) related(ctx context.Context, c *Case) error {
+func (d *Desk) related(ctx context.Context, c *Known) error {
 	if c.Net.IsValid() {
 		open, err := d.o.Store.Findings(ctx, store.FindingFilter{Open: true, Limit: maxQueue})
 		if err != nil {
