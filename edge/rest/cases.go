@@ -7,6 +7,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,7 +111,7 @@ func (s *Server) itemView(i *casework.Item) api.CaseItem {
 	zone := s.d.Book.Zone("")
 	return api.CaseItem{
 		N: i.N, Kind: string(i.Kind), At: in(zone, i.At), By: i.By, Theirs: i.Theirs, Text: i.Text, Due: in(zone, i.Due), Owner: i.Owner, File: i.File.Name, Size: i.File.Size, SHA256: i.File.Hash,
-		What: i.What, Amount: int64(i.Amount), Calls: i.Calls, Waits: i.Waits(), Ended: in(zone, i.Ended), EndedBy: i.EndedBy, How: i.How, Answer: i.Answer,
+		What: i.What, Amount: int64(i.Amount), Calls: int(i.Calls), Waits: i.Waits(), Ended: in(zone, i.Ended), EndedBy: i.EndedBy, How: i.How, Answer: i.Answer,
 	}
 }
 
@@ -175,6 +176,9 @@ type caseCallsInput struct {
 func (s *Server) listCaseCalls(ctx context.Context, c *desk.Cases, in *caseCallsInput) (out api.List[api.CaseCall], err error) {
 	f := desk.CaseCallFilter{Case: in.ID, After: call.ID(in.After), Limit: in.Limit + 1}
 	if in.State != "" {
+		if !slices.Contains(casework.Disputes(), casework.Dispute(in.State)) {
+			return out, invalid("state", in.State, "disputed, judged, upheld, owed, goodwill or withdrawn")
+		}
 		f.States = []casework.Dispute{casework.Dispute(in.State)}
 	}
 	all, err := c.Calls(ctx, asker(ctx), f)
@@ -257,7 +261,7 @@ func (s *Server) addCaseCalls(ctx context.Context, c *desk.Cases, in *api.CaseDi
 		return out, err
 	}
 	n, err := c.Dispute(ctx, asker(ctx), in.ID, p, in.Body.Why)
-	return api.CaseChanged{Case: in.ID, Calls: int64(n)}, s.aboutCase(err, in.ID)
+	return api.CaseChanged{Case: in.ID, Calls: n}, s.aboutCase(err, in.ID)
 }
 
 func (s *Server) withdrawCaseCalls(ctx context.Context, c *desk.Cases, in *api.CaseDispute) (out api.CaseChanged, err error) {
@@ -266,7 +270,7 @@ func (s *Server) withdrawCaseCalls(ctx context.Context, c *desk.Cases, in *api.C
 		return out, err
 	}
 	n, err := c.Withdraw(ctx, asker(ctx), in.ID, p, in.Body.Why)
-	return api.CaseChanged{Case: in.ID, Calls: int64(n)}, s.aboutCase(err, in.ID)
+	return api.CaseChanged{Case: in.ID, Calls: n}, s.aboutCase(err, in.ID)
 }
 
 func (s *Server) dispute(ctx context.Context, c *desk.Cases, in *api.DisputeNew) (out api.CaseChanged, err error) {
@@ -279,7 +283,7 @@ func (s *Server) dispute(ctx context.Context, c *desk.Cases, in *api.DisputeNew)
 		who.Customer = v.ID
 	}
 	id, n, err := c.DisputeCalls(ctx, who, callIDs(in.Body.Calls), in.Body.Why)
-	return api.CaseChanged{Case: id, Calls: int64(n)}, s.aboutCase(err, id)
+	return api.CaseChanged{Case: id, Calls: n}, s.aboutCase(err, id)
 }
 
 func (s *Server) writeCase(ctx context.Context, c *desk.Cases, in *api.CaseWriting) (out api.CaseItem, err error) {

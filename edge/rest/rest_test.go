@@ -31,6 +31,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/cooling"
+	"ringfence/flow/desk"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
 	"ringfence/flow/gate"
@@ -61,6 +62,7 @@ type fixture struct {
 
 	live   []gate.InProgress // calls on this node; nil: one
 	others []call.Open       // and on others
+	desk   func() *desk.Cases
 }
 
 const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
+	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/guard"
 	"ringfence/flow/notify"
@@ -59,6 +61,8 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	}
 	d.Public = func() *status.Status { return p }
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
+	d.Cases = sync.OnceValue(func() *desk.Cases { return f.cases(t, w) })
+	f.desk = d.Cases
 	d.Guard, d.Devices = a, device.New(device.Options{Store: f.db})
 	d.Devices.Seen(device.Login{Line: acme1, Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
 	d.Geo = func(netip.Addr, bool) api.Place { return api.Place{Country: "GB", ASN: 64500} }
@@ -77,6 +81,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 // happen makes findings, a notice and a contact.
 func (f *fixture) happen(t testing.TB) {
 	t.Helper()
+	f.caseOf(t)
 	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Channel: account.Mail, Address: "office@example.com"})
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ type CaseItem struct {
 	SHA256  string    `json:"sha256,omitempty" doc:"of the file"`
 	What    string    `json:"what,omitempty" doc:"of a decision: upheld, goodwill or owed of calls, or refund"`
 	Amount  int64     `json:"amount_micro,omitempty" doc:"of a decision: what it gives to the customer"`
-	Calls   int64     `json:"calls,omitempty" doc:"of a decision: how many it is about"`
+	Calls   int       `json:"calls,omitempty" doc:"of a decision: how many it is about"`
 	Waits   bool      `json:"waits,omitempty" doc:"it has not ended; a decision waits for a second person"`
 	Ended   time.Time `json:"ended,omitzero"`
 	EndedBy string    `json:"ended_by,omitempty"`
@@ -80,7 +80,7 @@ func (CaseItem) Resource() Resource[CaseItem] {
 		"text": func(i *CaseItem) Cell {
 			text := i.Text
 			if i.What != "" {
-				text = i.What + " " + Amount(money.Micro(i.Amount)) + ", " + Count(int(i.Calls), "call", "calls") + ": " + text
+				text = i.What + " " + Amount(money.Micro(i.Amount)) + ", " + Count(i.Calls, "call", "calls") + ": " + text
 			}
 			if i.File != "" {
 				text += " [" + i.File + "]"
@@ -157,7 +157,7 @@ type CaseChange struct {
 
 // PatchCase changes a case; what is absent stays.
 type PatchCase struct {
-	State    string  `json:"state,omitempty" enum:"open,asked,settling," help:"State: open, asked or settling." placeholder:"STATE"`
+	State    string  `json:"state,omitempty" maxLength:"20" help:"State: open, asked or settling." placeholder:"STATE"`
 	Owner    *string `json:"owner,omitempty" maxLength:"100" help:"Member of staff who works on it (staff/priya)." placeholder:"WHO"`
 	Deadline string  `json:"deadline,omitempty" maxLength:"40" doc:"by which the customer has an answer; a time, or as people write it in the provider's zone" type:"when" help:"By when the customer has an answer." placeholder:"WHEN"`
 	Title    string  `json:"title,omitempty" maxLength:"200" help:"What it is about." placeholder:"TEXT"`
@@ -196,7 +196,7 @@ type DisputeNew struct {
 // CaseChanged is how many calls changed.
 type CaseChanged struct {
 	Case  int64 `json:"case"`
-	Calls int64 `json:"calls" doc:"how many calls changed; those that were in a case before, or cost nothing, did not"`
+	Calls int   `json:"calls" doc:"how many calls changed; those that were in a case before, or cost nothing, did not"`
 }
 
 // CaseCall is a call of a case, with the state of its dispute.
@@ -237,7 +237,7 @@ func (CaseCall) Resource() Resource[CaseCall] {
 // CaseCallFilter selects calls of a case.
 type CaseCallFilter struct {
 	CaseID
-	State string `query:"state" enum:"disputed,judged,upheld,owed,goodwill,withdrawn," doc:"only those in this state" help:"Only those in this state." placeholder:"STATE"`
+	State string `query:"state" maxLength:"20" doc:"only those in this state: disputed, judged, upheld, owed, goodwill or withdrawn" help:"Only those in this state." placeholder:"STATE"`
 }
 
 // CaseWriting is an item to write.
@@ -249,7 +249,7 @@ type CaseWriting struct {
 // NewCaseItem is what somebody writes.
 type NewCaseItem struct {
 	Text  string `json:"text" maxLength:"4000" arg:"" help:"Text, at most 4,000 bytes."`
-	Kind  string `json:"kind,omitempty" enum:"note,message,task,evidence," doc:"a note or task is for staff alone; absent: a note, and of the customer's people evidence" help:"note or task (for staff alone), message (the customer reads it) or evidence; default: note, and of the customer's people evidence." placeholder:"KIND"`
+	Kind  string `json:"kind,omitempty" maxLength:"20" doc:"note, message, task or evidence: a note or task is for staff alone; absent: a note, and of the customer's people evidence" help:"note or task (for staff alone), message (the customer reads it) or evidence; default: note, and of the customer's people evidence." placeholder:"KIND"`
 	Due   string `json:"due,omitempty" maxLength:"40" type:"when" help:"Of a task: by when." placeholder:"WHEN"`
 	Owner string `json:"owner,omitempty" maxLength:"100" help:"Of a task: who is to do it." placeholder:"WHO"`
 }
