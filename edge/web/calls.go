@@ -49,6 +49,7 @@ type pastView struct {
 	None                        string // why there are none
 	Clear, News, NewsText       string
 	Back, Next                  string
+	Disputes                    bool // calls can be ticked
 }
 
 // sumsView are the figures above the list.
@@ -81,6 +82,7 @@ type pastRow struct {
 	Result           tag
 	Price            string
 	More, MorePath   string // the rest of a run
+	Tick             bool   // it cost something
 }
 
 // looking reads what somebody looks for: the address says all of it, so that a link shows the same to another.
@@ -138,7 +140,7 @@ func (s *Server) calls(q *query) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	v := pastView{Find: harmless(x.Find, 100), Clear: "/calls"}
+	v := pastView{Find: harmless(x.Find, 100), Clear: "/calls", Disputes: s.d.Cases != nil && q.may("dispute") == nil}
 	s.choices(q, &x, &v)
 	live := s.liveOf(q, x.Line)
 	v.Live, v.Rest = s.liveRows(q, live)
@@ -322,7 +324,7 @@ func (s *Server) pastRow(q *query, c *call.CDR) pastRow {
 	row := pastRow{
 		ID:   string(c.ID),
 		Path: "/calls/" + string(c.ID), Number: s.number(c.Number, c.Dialled), Place: name(placeOf(c)), Line: s.lineText(c.Line), At: s.reader.clock(q.at(c.Begun)),
-		Result: tag{Text: s.result(q, c.Reason)}, Price: s.reader.money(c.Retail),
+		Result: tag{Text: s.result(q, c.Reason)}, Price: s.reader.money(c.Retail), Tick: c.Retail > 0 && !c.Refused,
 	}
 	row.Chip, row.Icon, row.Says = s.chipOf(q, c.Direction, c.Outcome())
 	switch c.Outcome() {

@@ -92,9 +92,10 @@ var navigation = map[area][]struct {
 	icon string
 	key  string
 }{
-	customer: {{"/", "frame.overview", "home", ""}, {"/lines", "frame.lines", "phone", ""}, {"/calls", "frame.calls", "list", ""}, {"/money", "frame.money", "money", ""}, {"/people", "frame.people", "people", ""}},
+	customer: {{"/", "frame.overview", "home", ""}, {"/lines", "frame.lines", "phone", ""}, {"/calls", "frame.calls", "list", ""}, {"/money", "frame.money", "money", ""}, {"/people", "frame.people", "people", ""}, {"/cases", "frame.cases", "flag", ""}},
 	staff: {
 		{"/staff", "frame.queue", "bell", "g q"},
+		{"/staff/cases", "frame.cases", "flag", "g o"},
 		{"/staff/search", "frame.search", "search", "g c"},
 		{"/staff/calls", "frame.calls", "list", "g a"},
 		{"/staff/rules", "frame.rules", "chart", "g r"},

@@ -265,6 +265,7 @@ type findingView struct {
 	Note      bool
 	Closed    template.HTML
 	NoteField field
+	MayCase   bool
 	LineAt    string
 }
 
@@ -394,6 +395,7 @@ func (s *Server) fillFinding(q *query, c *desk.Known, v *findingView) {
 	}
 	v.NoteField = field{Name: "text", Label: q.t("queue.note"), Most: 2000, Lines: 2, Needed: true}
 	v.Deeds = s.deeds(q, c)
+	v.MayCase = s.d.Cases != nil && f.Account != "" && q.may("add-case") == nil
 }
 
 func restrictionText(r *restrict.Restriction) string {

@@ -83,9 +83,18 @@ func (s *Server) report(q *query) (page, error) {
 	case "yes":
 		text += " " + q.t("report.somebody")
 	}
-	code, err := s.d.Watch.Report(q.Context(), q.ID, q.Customer, line, text)
+	code, err := s.reported(q, line, text)
 	if why := said(q, err); why != "" {
 		return s.reportPage(q, q.t("report.many")), nil
 	}
 	return page{see: "/report?code=" + url.QueryEscape(code)}, err
+}
+
+// reported is what a report is known by. It opens a case where there are cases.
+func (s *Server) reported(q *query, line, text string) (string, error) {
+	if s.d.Cases == nil {
+		return s.d.Watch.Report(q.Context(), q.ID, q.Customer, line, text)
+	}
+	code, _, err := s.d.Cases.Report(q.Context(), asking(q), q.Customer, line, text)
+	return code, err
 }
