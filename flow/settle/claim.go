@@ -344,8 +344,7 @@ func (d *Desk) Answer(ctx context.Context, by string, id int64, granted money.Mi
 	if err := d.o.Store.WriteSettle(ctx, store.SettleWrite{Claims: []settle.Claim{x}, Calls: calls}, said.Row(now, fact.Subject{Account: x.Customer})); err != nil {
 		return x, err
 	}
-	_, err = d.decide(ctx, by, x.Case, false, "", true)
-	return x, err
+	return x, d.pass(ctx, by, x.Case)
 }
 
 // Letter is a claim in words, for the carrier. It names the calls and nobody whose calls they are.

@@ -161,7 +161,7 @@ func (d *Desk) Due(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for i := range waiting {
-		err = errors.Join(err, d.catchUp(ctx, waiting[i].Case))
+		err = errors.Join(err, d.catchUp(ctx, waiting[i].Case), d.pass(ctx, auto, waiting[i].Case)) // what a carrier granted while it waited
 	}
 	return errors.Join(err, d.remindCarriers(ctx, now), d.remindCustomers(ctx, now))
 }

@@ -5,6 +5,7 @@ package settle
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -297,9 +298,6 @@ func (d *Desk) Look(ctx context.Context, customer string, id int64, cost bool) (
 	if err != nil || customer != "" && c.Customer != customer {
 		return out, errors.Join(err, notFound(err, "case", id))
 	}
-	if err := d.catchUp(ctx, id); err != nil {
-		return out, err
-	}
 	s, err := d.scene(ctx, id)
 	if err != nil {
 		return out, err
@@ -329,10 +327,17 @@ func (d *Desk) Settle(ctx context.Context, by string, id int64, cost bool, why s
 	if cost && why == "" {
 		return out, &book.Invalid{Field: "why", Want: "the reason, which the customer will read"}
 	}
-	return d.decide(ctx, by, id, cost, why, false)
+	return d.decide(ctx, by, id, cost, cmp.Or(why, "Down to cost price, as the other calls of the case."), false)
 }
 
-// decide makes the next settlement of a case. With quiet it is no error that nothing has changed, or that another one waits.
+// pass passes on what was decided already, such as a carrier's grant. What needs a decision of staff is left to them, and so is a case
+// that waits for one.
+func (d *Desk) pass(ctx context.Context, by string, id int64) error {
+	_, err := d.decide(ctx, by, id, false, "", true)
+	return err
+}
+
+// decide makes the next settlement of a case. With quiet it is no error that there is nothing to decide, or that staff must.
 func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why string, quiet bool) (out settle.Settlement, err error) {
 	for range tries {
 		if err := d.catchUp(ctx, id); err != nil {
@@ -348,6 +353,9 @@ func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why s
 				err = nil
 			}
 			return out, err
+		}
+		if quiet && item > 0 {
+			return out, nil
 		}
 		err = d.write(ctx, s, &out, item, why)
 		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {

@@ -244,7 +244,35 @@ func TestACaseIsSettled(t *testing.T) {
 	}
 }
 
-func TestADecisionThatIsRefusedGivesNothing(t *testing.T) {
+// TestAGrantThatCameWhileADecisionWaited guards that it is passed on as soon as the decision is made, and that no call is brought down to cost
+// price without staff.
+func TestAGrantThatCameWhileADecisionWaited(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	x, err := s.desk.Settle(ctx, "staff/tom", 1, true, "Proven fraud.")
+	must(t, err)
+	_, err = s.desk.OpenClaims(ctx, "staff/tom", 1, "")
+	must(t, err)
+	_, err = s.desk.Send(ctx, "staff/tom", 1)
+	must(t, err)
+	_, err = s.desk.Answer(ctx, "staff/tom", 1, 800_000, "all of it")
+	must(t, err)
+	if s.given() != 0 {
+		t.Fatalf("before the decision: %+v", s.credits)
+	}
+	s.agree(x.Item, true)
+	must(t, s.desk.Due(ctx, time.Now()))
+	if l := s.list(); s.given() != 6_000_000 || l.Credit.Amount != 400_000 || l.Kept != 200_000 || l.Held != 200_000 {
+		t.Fatalf("%+v, %s", l, s.given())
+	}
+	s.move(3, casework.Owed)
+	must(t, s.desk.Due(ctx, time.Now()))
+	if s.given() != 6_000_000 {
+		t.Errorf("a call was brought down by itself: %s", s.given())
+	}
+}
+
+func TestADecisionThatIsRefusedBringsNothingDown(t *testing.T) {
 	s := open(t)
 	x, err := s.desk.Settle(t.Context(), "staff/tom", 1, true, "Proven fraud.")
 	must(t, err)
@@ -252,7 +280,7 @@ func TestADecisionThatIsRefusedGivesNothing(t *testing.T) {
 	must(t, s.desk.Due(t.Context(), time.Now()))
 	past, err := s.db.Settlements(t.Context(), 1)
 	must(t, err)
-	if len(past) != 1 || past[0].State != core.Refused || len(s.credits) != 0 {
+	if past[0].State != core.Refused || s.given() != 2_000_000 { // the free call alone, which needed no decision
 		t.Errorf("%+v, %+v", past, s.credits)
 	}
 	out, err := s.desk.Look(t.Context(), s.customer, 1, true)
