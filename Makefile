@@ -15,7 +15,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 VERSION = $(shell tools/version.sh)
 BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e weekend soak deps geo numbering screenshots score
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e weekend soak deps geo numbering screenshots score rerate
 
 run: build
 	bin/ringfence serve --demo
@@ -67,6 +67,10 @@ lint:
 
 fmt:
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+# Both raters price ten million random calls.
+rerate:
+	$(GO) test ./core/rerate -run TestBothRatersAgree -count=1 -timeout 0 -args -calls $(or $(CALLS),10000000)
 
 fuzz:
 	@tools/fuzz.sh 5s

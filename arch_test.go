@@ -1,4 +1,3 @@
-// Package ringfence holds only tests of the whole tree: which package may import which, and the words and links of its documents.
 package ringfence
 
 import (

@@ -18,6 +18,7 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/edge/sip/probe"
 	"ringfence/flow/ban"
+	"ringfence/flow/casefile"
 	"ringfence/flow/desk"
 	"ringfence/flow/notify"
 	"ringfence/flow/status"
@@ -35,11 +36,12 @@ func (a *App) adminDeps() rest.Deps {
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
 		Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
-		Bans:    func() *ban.List { return a.shield.bans },
-		Cases:   func() *desk.Cases { return a.cases },
-		Watch:   func() *watch.Watch { return a.watch },
-		Notices: func() *notify.Notifier { return a.notices },
-		Public:  func() *status.Status { return a.public },
+		Bans:     func() *ban.List { return a.shield.bans },
+		Cases:    func() *desk.Cases { return a.cases },
+		Watch:    func() *watch.Watch { return a.watch },
+		Notices:  func() *notify.Notifier { return a.notices },
+		Public:   func() *status.Status { return a.public },
+		Casefile: func() *casefile.Casefile { return a.casefile },
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"ringfence/edge/web"
 	"ringfence/flow/answer"
 	"ringfence/flow/book"
+	"ringfence/flow/casefile"
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/door"
@@ -74,6 +75,7 @@ type App struct {
 	watch     *watch.Watch
 	react     *react.React // nil: off
 	exposure  *exposure.Desk
+	casefile  *casefile.Casefile
 	fit       *fit.Desk
 	figures   *exposure.Follower
 	notices   *notify.Notifier
@@ -114,7 +116,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices} {
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices, a.openCasefile} {
 		if err := build(ctx); err != nil {
 			a.unwind(ctx)
 			return nil, err
@@ -183,7 +185,7 @@ func (a *App) openFolder(context.Context) error {
 
 // Start serves. It returns when everything runs, or with the first error and nothing running.
 func (a *App) Start(ctx context.Context) error {
-	for _, start := range []func(context.Context) error{a.startStages, a.startEdges} {
+	for _, start := range []func(context.Context) error{a.startStages, a.statePromises, a.startEdges} {
 		if err := start(ctx); err != nil {
 			return errors.Join(err, a.unwind(ctx))
 		}

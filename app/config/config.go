@@ -200,6 +200,10 @@ type Provider struct {
 	// statement is recorded; nothing is credited by itself.
 	ExposurePromise bool `toml:"exposure-promise" reload:"live"`
 
+	// Promises are your own words for what you promise your customers, in place of the built-in ones: "ip-lock: Calls from elsewhere are refused.". What each promise means
+	// stays the same (docs/liability.md has their ids). The words in force are written to the journal at the start and when they change: those of the day of a call count.
+	Promises []string `toml:"promises"`
+
 	// PanicCode locks a line when one of its phones dials it: its calls are cut, only emergency calls go out, and its contacts are notified. It begins with a
 	// star, so that it is no number; the digits of the default are LOCK on the keys. An exchange of a customer's has to pass it on. "off" is none.
 	PanicCode string `toml:"panic-code" default:"*5625*" form:"star-code" reload:"live"`

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/liability"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 )
@@ -182,6 +183,8 @@ func (v *validator) provider() {
 	v.check(err == nil, "provider.currency", p.Currency, `a currency of ISO 4217 ("GBP", "EUR")`)
 	v.check(len(p.Name) <= 100, "provider.name", p.Name, "at most 100 bytes")
 	v.check(p.PeakUntil.Duration >= p.PeakFrom.Duration, "provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")
+	_, err = liability.ParseWordings(p.Promises)
+	v.check(err == nil, "provider.promises", p.Promises, `the id of a promise and its words ("ip-lock: Calls from elsewhere are refused.")`)
 	custom := p.Plan == "custom"
 	v.check(custom || !p.CustomPlan.given(), "provider.plan", p.Plan, `"custom", because [provider.custom-plan] is given`)
 	v.check(!custom || p.Numbering == "", "provider.numbering", p.Numbering, `nothing, because provider.plan is "custom": the tables are of British numbers`)

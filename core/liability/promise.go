@@ -111,3 +111,17 @@ func Body(w []Wording) json.RawMessage {
 	}
 	return b
 }
+
+// ParseWordings reads a provider's own wordings: "ip-lock: Calls from elsewhere are refused."
+func ParseWordings(lines []string) (map[string]string, error) {
+	own := map[string]string{}
+	for _, l := range lines {
+		id, text, ok := strings.Cut(l, ":")
+		if !ok {
+			return nil, fmt.Errorf("%.40q has no colon after the id of a promise: \"ip-lock: Calls from elsewhere are refused.\"", l)
+		}
+		own[strings.TrimSpace(id)] = text
+	}
+	_, err := State(own)
+	return own, err
+}

@@ -25,6 +25,7 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
+	"ringfence/flow/casefile"
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
@@ -92,11 +93,12 @@ type Deps struct {
 	Exposure *exposure.Desk
 	Fit      *fit.Desk // which settings fit a line's own calls
 	// These stages are built after the API: asked for when they are needed.
-	Bans    func() *ban.List
-	Cases   func() *desk.Cases
-	Watch   func() *watch.Watch
-	Notices func() *notify.Notifier
-	Public  func() *status.Status
+	Bans     func() *ban.List
+	Casefile func() *casefile.Casefile
+	Cases    func() *desk.Cases
+	Watch    func() *watch.Watch
+	Notices  func() *notify.Notifier
+	Public   func() *status.Status
 
 	Feeds   func() []api.Feed
 	Refresh func(ctx context.Context, name string) error // ErrNoFeed; what went wrong otherwise is in Feeds

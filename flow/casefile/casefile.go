@@ -28,6 +28,12 @@ type Options struct {
 	Book  *book.Book
 	// Promises are the provider's own words for some of what it promises, by their ids.
 	Promises map[string]string
+
+	// What stands in a case file beside its calls.
+	Provider string
+	Version  string                       // of this program
+	Changes  string                       // the changelog
+	Checks   func(context.Context) string // what the program says of its own state; may be nil
 }
 
 // Casefile judges calls. Safe for concurrent use.

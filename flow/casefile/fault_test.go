@@ -188,7 +188,7 @@ var faults = []struct {
 	}},
 }
 
-// TestASoundBuildOwesNothing: what no fault stops is owed, with every promise kept, and what a fault would connected is refused.
+// TestASoundBuildOwesNothing: what no fault stops is owed, with every promise kept, and what a fault would let through is refused.
 func TestASoundBuildOwesNothing(t *testing.T) {
 	if fault != "" {
 		t.Skip("of a faulty build")
