@@ -40,7 +40,6 @@ func oneOfEach(path, id string) string {
 		{"/v1/cases/{", "1"},
 		{"/v1/findings/{", "1"},
 		{"/v1/incidents/{", "1"},
-		{"/v1/cases/{", "1"},
 		{"/v1/calls/{", id},
 		{"/v1/cdrs/{", id},
 	} {

@@ -30,8 +30,8 @@ const (
 	Undetermined Outcome = "undetermined" // the facts do not decide
 )
 
-// Finding is what is said of one protection.
-type Finding struct {
+// Ruling is what is said of one protection.
+type Ruling struct {
 	Promise  Promise  `json:"promise"`
 	Kind     Kind     `json:"kind"`
 	Wording  string   `json:"wording"`
@@ -51,7 +51,7 @@ type Verdict struct {
 	Retail   money.Micro `json:"retail_micro"` // as charged
 	Stated   time.Time   `json:"stated,omitzero"`
 	Dated    bool        `json:"dated"` // a fact says that these were the words on that day; else they are the first that are known
-	Findings []Finding   `json:"findings"`
+	Findings []Ruling    `json:"findings"`
 	Missing  []string    `json:"missing,omitempty"`
 }
 
@@ -71,7 +71,7 @@ func (v *Verdict) failed(kind Kind) (all []Promise) {
 }
 
 // Finding is what a verdict says of a protection; nil: nothing.
-func (v *Verdict) Finding(p Promise) *Finding {
+func (v *Verdict) Finding(p Promise) *Ruling {
 	for i := range v.Findings {
 		if v.Findings[i].Promise == p {
 			return &v.Findings[i]

@@ -25,10 +25,10 @@ const cutWithin = 10 * time.Second
 const noticeWithin = 10 * time.Minute
 
 // find applies the rule of one protection to a call.
-func (h *History) find(p Promise, s *story, r *call.CDR) Finding {
+func (h *History) find(p Promise, s *story, r *call.CDR) Ruling {
 	switch {
 	case s != nil && s.refused != nil && s.admitted == nil:
-		return Finding{Honour: Honoured, Evidence: []string{"the call was refused: " + s.refused.Text}, Facts: []int64{s.seq}}
+		return Ruling{Honour: Honoured, Evidence: []string{"the call was refused: " + s.refused.Text}, Facts: []int64{s.seq}}
 	case s == nil || s.admitted == nil:
 		return tells("the fact call.admitted, with the settings of that moment")
 	case s.admitted.Direction == string(call.In):
@@ -40,7 +40,7 @@ func (h *History) find(p Promise, s *story, r *call.CDR) Finding {
 	if e := h.settings[s.admitted.Settings]; e != nil && e.err == nil {
 		x.e, x.settings = e.e, e.seq
 	}
-	var f Finding
+	var f Ruling
 	switch p {
 	case IPLock:
 		f = x.ipLock()
@@ -80,22 +80,22 @@ type asked struct {
 	settings int64
 }
 
-func tells(missing string) Finding {
-	return Finding{Honour: CannotTell, Evidence: []string{"missing: " + missing}, Missing: missing}
+func tells(missing string) Ruling {
+	return Ruling{Honour: CannotTell, Evidence: []string{"missing: " + missing}, Missing: missing}
 }
 
-func notInForce(why string) Finding { return Finding{Honour: NotInForce, Evidence: []string{why}} }
+func notInForce(why string) Ruling { return Ruling{Honour: NotInForce, Evidence: []string{why}} }
 
-func says(h Honour, text string, facts ...int64) Finding {
-	return Finding{Honour: h, Evidence: []string{text}, Facts: facts}
+func says(h Honour, text string, facts ...int64) Ruling {
+	return Ruling{Honour: h, Evidence: []string{text}, Facts: facts}
 }
 
-func (x *asked) noSettings() Finding {
+func (x *asked) noSettings() Ruling {
 	return tells("the fact settings.seen of settings " + x.a.Settings)
 }
 
 // ipLock compares the address with the lists itself: it asks nothing that the gate asked.
-func (x *asked) ipLock() Finding {
+func (x *asked) ipLock() Ruling {
 	switch {
 	case x.e == nil:
 		return x.noSettings()
@@ -116,7 +116,7 @@ func (x *asked) ipLock() Finding {
 }
 
 // ceilings judges the price a minute, and what the first minute held.
-func (x *asked) ceilings() Finding {
+func (x *asked) ceilings() Ruling {
 	if x.e == nil {
 		return x.noSettings()
 	}
@@ -138,7 +138,7 @@ func (x *asked) ceilings() Finding {
 	return says(Honoured, is, x.settings)
 }
 
-func (x *asked) premium() Finding {
+func (x *asked) premium() Ruling {
 	switch x.a.Class {
 	case "premium", "directory", "intl-premium":
 	case "unknown", "":
@@ -157,7 +157,7 @@ func (x *asked) premium() Finding {
 	return says(Broken, "a premium-rate number was called although these are barred for the line", x.settings)
 }
 
-func (x *asked) caps() Finding {
+func (x *asked) caps() Ruling {
 	c := &x.s.caps
 	money := money.Billing().Amount
 	switch {
@@ -207,7 +207,7 @@ func (x *asked) most() money.Micro {
 }
 
 // cutOff judges locks by when the journal says they began, beside what the gate believed of them.
-func (x *asked) cutOff() Finding {
+func (x *asked) cutOff() Ruling {
 	if x.a.Locked {
 		return says(Broken, "the line was locked when the call was connected")
 	}
@@ -234,7 +234,7 @@ func (x *asked) cutOff() Finding {
 }
 
 // during judges a lock that came while the call was up.
-func (x *asked) during(l *lock) Finding {
+func (x *asked) during(l *lock) Ruling {
 	allowed, words := paidOut, "the end of the minute that was paid for"
 	switch l.calls {
 	case account.CallsKept.String():
@@ -254,7 +254,7 @@ func (x *asked) during(l *lock) Finding {
 }
 
 // afterCut judges a call that was cut: nothing more is given to it, and it ends.
-func (x *asked) afterCut() Finding {
+func (x *asked) afterCut() Ruling {
 	for i := range x.s.slices {
 		if s := &x.s.slices[i]; s.seq > x.s.cutSeq && s.at.After(x.s.cutAt) {
 			return says(Broken, "the call was given more time after it was cut", x.s.cutSeq, s.seq)
@@ -267,7 +267,7 @@ func (x *asked) afterCut() Finding {
 }
 
 // secrecy knows of one sign that passwords came from us: somebody had that of a decoy line, which was never given to anybody.
-func (x *asked) secrecy() Finding {
+func (x *asked) secrecy() Ruling {
 	for i := range x.h.leaks {
 		l := &x.h.leaks[i]
 		if x.line.since.After(l.at) { // the line has another password since
@@ -300,7 +300,7 @@ func same(a, b fact.Source) bool {
 	return err == nil && n.Contains(b.Addr.Unmap().WithZone(""))
 }
 
-func (x *asked) lockOut() Finding {
+func (x *asked) lockOut() Ruling {
 	addr := x.a.Source.Addr.Unmap().WithZone("")
 	for _, all := range [][]lockout{x.line.lockouts, x.h.wide} {
 		for i := range all {
@@ -324,7 +324,7 @@ func (x *asked) device() *device {
 	return nil
 }
 
-func (x *asked) courtesy() Finding {
+func (x *asked) courtesy() Ruling {
 	d := x.device()
 	if d == nil {
 		return says(Honoured, "nothing was due: no fact says that the address or the phone was new to the line")
@@ -333,7 +333,7 @@ func (x *asked) courtesy() Finding {
 }
 
 // notified looks for the message that something at an instant should have led to.
-func (x *asked) notified(kind string, at time.Time, seq int64) Finding {
+func (x *asked) notified(kind string, at time.Time, seq int64) Ruling {
 	for i := range x.h.notices {
 		n := &x.h.notices[i]
 		if n.Kind != kind || n.Line != "" && n.Line != x.r.Line || n.At.Before(at.Add(-moment)) || n.At.After(at.Add(noticeWithin)) {
@@ -352,7 +352,7 @@ func (x *asked) notified(kind string, at time.Time, seq int64) Finding {
 	return f
 }
 
-func (x *asked) warning() Finding {
+func (x *asked) warning() Ruling {
 	switch {
 	case x.e == nil:
 		return x.noSettings()
@@ -366,7 +366,7 @@ func (x *asked) warning() Finding {
 	return x.notified("usage-level", x.s.at, x.settings)
 }
 
-func (x *asked) watch() Finding {
+func (x *asked) watch() Ruling {
 	switch {
 	case x.e == nil:
 		return x.noSettings()

@@ -167,7 +167,7 @@ func (r *reading) span() (from, until time.Time) {
 }
 
 // words is the statement of promises that the verdicts of a case follow.
-func words(all []liability.Verdict) []liability.Finding {
+func words(all []liability.Verdict) []liability.Ruling {
 	if len(all) == 0 {
 		return nil
 	}
