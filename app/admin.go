@@ -20,6 +20,7 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/casefile"
 	"ringfence/flow/desk"
+	"ringfence/flow/evidence"
 	"ringfence/flow/notify"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
@@ -42,6 +43,7 @@ func (a *App) adminDeps() rest.Deps {
 		Notices:  func() *notify.Notifier { return a.notices },
 		Public:   func() *status.Status { return a.public },
 		Casefile: func() *casefile.Casefile { return a.casefile },
+		Evidence: func() *evidence.Evidence { return a.evidence },
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/door"
+	"ringfence/flow/evidence"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
 	"ringfence/flow/gate"
@@ -74,6 +75,7 @@ type App struct {
 	cases     *desk.Cases
 	watch     *watch.Watch
 	react     *react.React // nil: off
+	evidence  *evidence.Evidence
 	exposure  *exposure.Desk
 	casefile  *casefile.Casefile
 	fit       *fit.Desk
@@ -116,7 +118,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices, a.openCasefile} {
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openEvidence, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices, a.openCasefile} {
 		if err := build(ctx); err != nil {
 			a.unwind(ctx)
 			return nil, err

@@ -54,7 +54,7 @@ func (a *App) openNotices(context.Context) error {
 		Store: a.store, Book: a.book, Mail: a.mailOf, Channels: channels, Server: cfg.Mail.Server, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
-		Zone: zone, Every: pace, Act: a.answers.Act, Log: a.log,
+		Zone: zone, Every: pace, Act: a.answers.Act, Checkpoint: a.checkpointMark, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (a *App) openWeb() error {
 		return err
 	}
 	a.web, err = web.New(web.Deps{
-		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Security: a.protections, Zone: a.book.Zone(""), Plan: a.book.Plan(),
+		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Evidence: a.evidence, Security: a.protections, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Cases: a.cases, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
@@ -214,6 +214,7 @@ func (a *App) startNotices() error {
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}
+	a.background("the seal of the journal", func(ctx context.Context) error { _, err := a.evidence.Seal(ctx); return err }, a.evidence.Run, a.evidence.Watch)
 	a.background("the public status", nil, a.public.Run, a.public.Follow)
 	if a.web == nil {
 		return nil

@@ -73,6 +73,8 @@ func reads(t *testing.T, h http.Handler, id string) (all []string) {
 			full += "?address=203.0.113.9"
 		case "/v1/restrictions", "/v1/restrictions/{id}":
 			full += "?line=2012"
+		case "/v1/evidence/checkpoint":
+			full += "?number=1"
 		case "/v1/geo":
 			full += "?address=203.0.113.9"
 		}
@@ -96,7 +98,7 @@ func ask(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
 }
 
 // dump is every row of every table but some: node_lease is renewed and tally counted by the clock, incidents are what is measured by it,
-// and ping is the row that shows that the store can be written.
+// ping is the row that shows that the store can be written, and checkpoints of the journal are made by the clock.
 func dump(t *testing.T, path string) map[string]string {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
@@ -106,7 +108,7 @@ func dump(t *testing.T, path string) map[string]string {
 	defer db.Close()
 	out := map[string]string{}
 	for _, name := range column(t, db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'") {
-		if !slices.Contains([]string{"node_lease", "ping", "tally", "incident"}, name) {
+		if !slices.Contains([]string{"node_lease", "ping", "tally", "incident", "seal_checkpoint", "seal_node"}, name) {
 			fields := strings.Join(column(t, db, "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('"+name+"')"), " || ',' || ")
 			out[name] = strings.Join(column(t, db, "SELECT "+fields+" AS line FROM \""+name+"\" ORDER BY line"), "\n")
 		}

@@ -45,6 +45,7 @@ type Config struct {
 	Mail     Mail     `toml:"mail"`
 	Web      Web      `toml:"web"`
 	Admin    Admin    `toml:"admin"`
+	Evidence Evidence `toml:"evidence"`
 	Metrics  Metrics  `toml:"metrics"`
 	Tracing  Tracing  `toml:"tracing"`
 	Log      Log      `toml:"log"`
@@ -672,6 +673,18 @@ type Web struct {
 
 	// StatusCopy is the address at which these files are shown: "https://status.example.org". The status page names it.
 	StatusCopy string `toml:"status-copy"`
+}
+
+// Evidence sets how the journal is sealed, and who outside is given its checkpoints, so that nobody can change the past unseen.
+type Evidence struct {
+	// Every is the least time between two checkpoints. One is made only when something was written.
+	Every Duration `toml:"every" default:"5s" min:"1s" max:"1h"`
+
+	// Witnesses is the list of addresses that get each checkpoint by HTTP POST: "https://witness.example/ringfence". Left out, none.
+	Witnesses []string `toml:"witnesses"`
+
+	// TimeStampers is the list of time stampers (RFC 3161) that stamp checkpoints, once a minute at most: "http://timestamp.example". Left out, none.
+	TimeStampers []string `toml:"time-stampers"`
 }
 
 // Admin is the interface that the command line and other programs use.

@@ -194,3 +194,32 @@ func Compare(a, b *Checkpoint) string {
 	}
 	return ""
 }
+
+// CompareAll says what is wrong among signed notes. Without keys their signatures are not looked at.
+func CompareAll(notes [][]byte, keys ...string) (found []string, err error) {
+	var verifiers []note.Verifier
+	for _, k := range keys {
+		v, err := note.NewVerifier(k)
+		if err != nil {
+			return nil, err
+		}
+		verifiers = append(verifiers, v)
+	}
+	all := make([]Checkpoint, len(notes))
+	for i, n := range notes {
+		if len(keys) == 0 {
+			all[i], err = PeekCheckpoint(n)
+		} else {
+			all[i], err = OpenCheckpoint(n, verifiers...)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for j := range i {
+			if why := Compare(&all[j], &all[i]); why != "" {
+				found = append(found, why)
+			}
+		}
+	}
+	return found, nil
+}

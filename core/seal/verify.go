@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -379,4 +380,13 @@ func isEnd(b []byte) int {
 		return i + 1
 	}
 	return -1
+}
+
+// Saw wants checkpoints among those that passed, by the marks that somebody saw.
+func (r *Report) Saw(marks ...string) {
+	for _, m := range marks {
+		if !slices.ContainsFunc(r.Passed, func(c Checkpoint) bool { return c.Mark() == m }) {
+			r.Findings = append(r.Findings, Finding{BadCheckpoint, m + " is not in the file"})
+		}
+	}
 }

@@ -75,6 +75,9 @@ func (s *Sender) compose(m notify.Message, to *mail.Address) ([]byte, error) {
 	}
 	msg.SetDateWithValue(at.UTC())
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
+	if m.Checkpoint != "" {
+		msg.SetGenHeader("Ringfence-Checkpoint", m.Checkpoint)
+	}
 	if m.Off != "" {
 		msg.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Off+">")
 		msg.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")

@@ -29,6 +29,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
+	"ringfence/flow/evidence"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
 	"ringfence/flow/gate"
@@ -99,6 +100,8 @@ type Deps struct {
 	Watch    func() *watch.Watch
 	Notices  func() *notify.Notifier
 	Public   func() *status.Status
+	// Evidence is the seal of the journal.
+	Evidence func() *evidence.Evidence
 
 	Feeds   func() []api.Feed
 	Refresh func(ctx context.Context, name string) error // ErrNoFeed; what went wrong otherwise is in Feeds

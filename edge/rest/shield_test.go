@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -10,13 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"ringfence/core/account"
+	"ringfence/core/seal"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
+	"ringfence/flow/evidence"
 	"ringfence/flow/guard"
 	"ringfence/flow/notify"
 	"ringfence/flow/status"
@@ -59,6 +64,26 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	private, _, err := note.GenerateKey(rand.Reader, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := (&seal.Checkpoint{Number: 1, Epoch: 1, At: time.Now()}).Sign(signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.db.PutCheckpoint(t.Context(), store.Checkpoint{Number: 1, Note: signed}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := evidence.Open(t.Context(), evidence.Options{Store: f.db, Seed: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Evidence = func() *evidence.Evidence { return e }
 	d.Public = func() *status.Status { return p }
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
 	d.Cases = sync.OnceValue(func() *desk.Cases { return f.cases(t, w) })

@@ -46,6 +46,7 @@ type statusView struct {
 	Mail       *field
 	Copied     bool   // it is a copy, for other computers
 	Copy       string // the address of the copy elsewhere
+	Sealed     string // mark of the newest checkpoint of the journal; "" is none
 }
 
 type partView struct {
@@ -78,7 +79,7 @@ func (s *Server) status(q *query) (page, error) {
 func (s *Server) statusView(q *query) *statusView {
 	now := s.reader.now()
 	got := s.d.Status.View(now)
-	v := &statusView{Measured: q.at(got.Measured), Stale: got.Stale, Protected: got.Protected, Copy: s.o.StatusCopy}
+	v := &statusView{Measured: q.at(got.Measured), Stale: got.Stale, Protected: got.Protected, Copy: s.o.StatusCopy, Sealed: s.sealed()["checkpoint"]}
 	for i := range got.Parts {
 		v.Parts = append(v.Parts, partOf(q, &got.Parts[i], got.Stale))
 	}
@@ -342,6 +343,7 @@ func (s *Server) entries() (out []entry) {
 type atomFeed struct {
 	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
 	Title   string      `xml:"title"`
+	Sealed  string      `xml:"subtitle,omitempty"`
 	ID      string      `xml:"id"`
 	Updated string      `xml:"updated"`
 	Link    []atomLink  `xml:"link"`
@@ -375,6 +377,9 @@ func (s *Server) atomBody() ([]byte, error) {
 	f := atomFeed{
 		Title: s.help.Provider + ": " + s.words.say("frame.status"), ID: s.o.URL + "/status", Author: s.help.Provider,
 		Link: []atomLink{{"self", s.o.URL + "/status/feed.atom"}, {"alternate", s.o.URL + "/status"}}, Updated: time.Unix(0, 0).UTC().Format(time.RFC3339),
+	}
+	if mark := s.sealed()["checkpoint"]; mark != "" {
+		f.Sealed = s.words.say("status.sealed", "mark", mark)
 	}
 	for n, e := range s.entries() {
 		at := e.At.UTC().Format(time.RFC3339)
@@ -417,7 +422,22 @@ func (s *Server) jsonBody() ([]byte, error) {
 	return json.MarshalIndent(map[string]any{
 		"version": "https://jsonfeed.org/version/1.1", "title": s.help.Provider + ": " + s.words.say("frame.status"), "home_page_url": s.o.URL + "/status",
 		"feed_url": s.o.URL + "/status/feed.json", "items": items, "_status": map[string]any{"measured": v.Measured.UTC().Truncate(time.Second), "stale": v.Stale, "components": parts},
+		"_journal": s.sealed(),
 	}, "", " ")
+}
+
+// sealed is the newest checkpoint of the journal, as it was signed, and the key that signs: what is published here cannot be taken back.
+func (s *Server) sealed() map[string]string {
+	if s.d.Evidence == nil {
+		return map[string]string{}
+	}
+	c, note := s.d.Evidence.Latest()
+	public, fingerprint := s.d.Evidence.PublicKey()
+	out := map[string]string{"public_key": public, "fingerprint": fingerprint}
+	if c.Number > 0 {
+		out["checkpoint"], out["note"] = c.Mark(), string(note)
+	}
+	return out
 }
 
 func (s *Server) feed(w http.ResponseWriter, r *http.Request, kind string, body []byte) {

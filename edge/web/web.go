@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
+	"ringfence/flow/evidence"
 	"ringfence/flow/exposure"
 	"ringfence/flow/fit"
 	"ringfence/flow/gate"
@@ -51,6 +52,7 @@ type Deps struct {
 	SignedIn func(r *http.Request) (Visitor, error)
 
 	Status   *status.Status     // nil: there are no status pages
+	Evidence *evidence.Evidence // nil: nothing is sealed
 	Security func() Protections // what is in force; nil: there is no page about it
 
 	// What customers and staff see and change. Book, and with it all of these, is nil where there are only answers and the status.

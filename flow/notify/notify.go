@@ -38,8 +38,10 @@ type Message struct {
 	HTML    string // mail: HTML part
 	Off     string // URL that switches this kind off for this person (List-Unsubscribe, RFC 8058: POST to it); "" is none
 	JSON    []byte // webhook: the body
-	Kind    Kind
-	At      time.Time
+	// Checkpoint names the newest checkpoint of the journal (docs/evidence.md), so that who gets the message can tell later whether the past was changed.
+	Checkpoint string
+	Kind       Kind
+	At         time.Time
 }
 
 // ErrPermanent says that a message was refused for good: it bounces and is not tried again. Other errors are tried again.
@@ -91,7 +93,9 @@ type Options struct {
 	// Act does what an answer asks for, and says what was done, in a sentence or several for the person. Nil: links only
 	// record the answer.
 	Act func(ctx context.Context, a Answer) (done string, err error)
-	Log *slog.Logger
+	// Checkpoint is the mark of the newest checkpoint of the journal; nil or "": notices name none.
+	Checkpoint func() string
+	Log        *slog.Logger
 }
 
 // Answer is what a person answered with a link, to which notice.

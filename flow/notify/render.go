@@ -236,7 +236,7 @@ func wrapLine(b *strings.Builder, line string) {
 // message is a notice for one person, ready to be sent.
 func (n *Notifier) message(x *store.Notice, d *store.Delivery) (Message, error) {
 	v := n.look(x, d.Person, false)
-	m := Message{ID: d.Ref, Channel: d.Channel, To: d.Address, Name: v.Name, Off: v.OffURL, Kind: v.Kind, At: madeAt(x)}
+	m := Message{ID: d.Ref, Channel: d.Channel, To: d.Address, Name: v.Name, Off: v.OffURL, Kind: v.Kind, At: madeAt(x), Checkpoint: v.Checkpoint}
 	var err error
 	if m.Text, m.HTML, err = n.words.render(v); err != nil {
 		n.log.Error("a template of the operator's failed; the built-in one is used", "kind", string(v.Kind), "error", err)

@@ -30,6 +30,8 @@ type view struct {
 	Told     string // for the desk: whether the customer was told too
 	Critical bool
 
+	Checkpoint string // mark of the newest checkpoint of the journal; "" is none
+
 	Line     string // its handle; "" is none
 	LineName string
 	Number   string // "+442079460000"
@@ -99,6 +101,9 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 		Line: strange(account.Handle(d.line), 64), Cap: moneyText(policy.ProbationCap()), Code: guard.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
+	if n.o.Checkpoint != nil {
+		v.Checkpoint = n.o.Checkpoint()
+	}
 	if v.Desk = !owner && person != "" && !isSelf(person); v.Desk {
 		v.Told = n.told(&d)
 	}

@@ -37,9 +37,9 @@ const (
 // Store keeps everything in maps. The zero Store is empty and works. It has no money: those methods find nothing.
 type Store struct {
 	caseless
-	store.Seals    // none: nothing is sealed here
 	store.Accounts // nil: tests of the books use a real engine
 
+	seals
 	unsettled
 	mu        sync.Mutex
 	broken    Break
