@@ -2,7 +2,7 @@
 """Checks a file of evidence of Ringfence: verify.py FILE [--key PUBLIC-KEY] [--seen MARK]
 
 Written from docs/evidence.md alone; needs nothing but Python 3. Exit code: 0 good, 1 something was found, 2 not a file of evidence."""
-import base64, datetime, hashlib, json, sys
+import base64, datetime, functools, hashlib, json, sys
 
 sha = lambda b: hashlib.sha256(b).digest()
 u32 = lambda n: n.to_bytes(4, "big")
@@ -14,19 +14,11 @@ def leaf(at, kind, version, salt, fields):
     b, k = b"\0ringfence-row-1\n" + at.to_bytes(8, "big", signed=True) + u32(version) + text(kind.encode()), 0
     for name, mark, value in zip(fields[::3], fields[1::3], fields[2::3]):
         n, v = name.encode(), value.encode()
-        if mark == "-":
-            b += b"p" + text(n) + text(v)
-            continue
-        if mark == "#":
-            c = bytes.fromhex(value)
-        else:
-            if mark == "=":
-                s = sha(bytes.fromhex(salt) + u32(k // 2))[k % 2 * 16:][:16]
-                k += 1
-            else:
-                s = bytes.fromhex(mark)
-            c = sha(s + text(n) + v)
-        b += b"c" + text(n) + c
+        s = bytes.fromhex(mark) if mark not in "-=#" else b""
+        if mark == "=":
+            s, k = sha(bytes.fromhex(salt) + u32(k // 2))[k % 2 * 16:][:16], k + 1
+        c = bytes.fromhex(value) if mark == "#" else sha(s + text(n) + v)
+        b += b"p" + text(n) + text(v) if mark == "-" else b"c" + text(n) + c
     return sha(b)
 
 
@@ -44,10 +36,7 @@ class Tree:
         return True
 
     def root(self):
-        root = self.nodes[-1]
-        for left in reversed(self.nodes[:-1]):
-            root = sha(b"\1" + left + root)
-        return root
+        return functools.reduce(lambda root, left: sha(b"\1" + left + root), reversed(self.nodes))
 
 
 def opened(note, keys):
@@ -69,8 +58,7 @@ class Point:
         lines = body.splitlines()
         get = {l.split(" ")[0]: l.split(" ", 1)[1] for l in lines[1:] if not l.startswith("tree ")}
         self.number, self.epoch, self.at, self.previous = int(get["number"]), int(get["epoch"]), get["at"], get["previous"]
-        self.us = micros(self.at)
-        self.hash = sha(body.encode())
+        self.us, self.hash = micros(self.at), sha(body.encode())
         self.heads = {l.split(" ", 3)[3]: (int(l.split(" ")[1]), l.split(" ")[2]) for l in lines if l.startswith("tree ")}
 
     def follows(self, a):
@@ -86,107 +74,78 @@ stamp = lambda us: (EPOCH + datetime.timedelta(microseconds=us)).strftime("%Y-%m
 
 def verify(path, key=None):
     found, keys, named, points, trees, t = [], [], [], [], {}, None
-    rows, ended, total = 0, False, hashlib.sha256()
+    rows, ended, total, say = 0, False, hashlib.sha256(), found.append
 
     def finish(t):
-        for a, b in t["gaps"]:
-            if b > a:
-                found.append(f"removed: row {a} of tree {t['name']}" if b == a + 1 else f"removed: rows {a} to {b - 1} of tree {t['name']}")
-        if not t["due"]:
-            found.append(f"inserted: tree {t['name']}, which no checkpoint names")
-            return
-        p, (size, _) = t["due"][-1]
-        if t["pos"] != size:
-            found.append(f"{'inserted' if t['pos'] > size else 'removed'}: tree {t['name']} has {t['pos']} rows, and {size} in checkpoint {p.number}")
+        for a, b in [g for g in t["gaps"] if g[1] > g[0]] if t else ():
+            say(f"removed: row {a} of tree {t['name']}" if b == a + 1 else f"removed: rows {a} to {b - 1} of tree {t['name']}")
+        if t and not t["due"]:
+            return say(f"inserted: tree {t['name']}, which no checkpoint names")
+        p, (size, _) = t["due"][-1] if t else (None, (0, 0))
+        if t and t["pos"] != size: say(f"{'inserted' if t['pos'] > size else 'removed'}: tree {t['name']} has {t['pos']} rows, and {size} in checkpoint {p.number}")
 
     with open(path, "rb") as f:
         for raw in f:
             what, *p = raw.decode().rstrip("\n").split("\t")
-            if ended:
-                found.append("file: there are lines after its end")
-                continue
-            if what == "end":
-                if t:
-                    finish(t)
+            if ended: say("file: there are lines after its end")
+            elif what == "end":
+                finish(t)
                 body, t, ended = opened(json.loads(p[0]), keys), None, True
-                if body is None:
-                    found.append("file: its end is not signed with a key that is trusted")
-                elif body != f"ringfence evidence end 1\nrows {rows}\nsha256 {total.hexdigest()}\n":
-                    found.append("file: it is not as it was when it was signed")
-                continue
+                if body is None: say("file: its end is not signed with a key that is trusted")
+                elif body != f"ringfence evidence end 1\nrows {rows}\nsha256 {total.hexdigest()}\n": say("file: it is not as it was when it was signed")
+            if ended: continue
             total.update(raw)
             if what == "key":
-                named.append(p[0])
-                keys += [p[0]] if key in (None, p[0]) else []
+                named, keys = named + p[:1], keys + (p[:1] if key in (None, p[0]) else [])
             elif what == "checkpoint":
                 note = json.loads(p[0])
                 c = Point(note.rpartition("\n\n")[0] + "\n")
-                if opened(note, keys) is None:
-                    found.append(f"checkpoint: {c.number} is not signed with a key that is trusted")
-                elif points and not c.follows(points[-1]):
-                    found.append(f"checkpoint: {c.number} does not follow {points[-1].number}")
-                else:
-                    points.append(c)
+                if opened(note, keys) is None: say(f"checkpoint: {c.number} is not signed with a key that is trusted")
+                elif points and not c.follows(points[-1]): say(f"checkpoint: {c.number} does not follow {points[-1].number}")
+                else: points.append(c)
             elif what == "tree":
-                if t:
-                    finish(t)
-                if p[0] in trees:
-                    found.append(f"inserted: tree {p[0]} is there twice")
+                finish(t)
+                if p[0] in trees: say(f"inserted: tree {p[0]} is there twice")
                 due = [(c, c.heads[p[0]]) for c in points if p[0] in c.heads and c.heads[p[0]][0] > 0]
                 t = trees[p[0]] = {"name": p[0], "tree": Tree(), "pos": 0, "gaps": [], "broken": False, "due": due, "passed": 0, "proven": 0}
             elif what in ("row", "skip"):
                 n, level = int(p[0]), int(p[1]) if what == "skip" else 0
                 h, size = bytes.fromhex(p[2] if what == "skip" else p[1]), 1 << level
                 rows += what == "row"
-                if n > t["pos"]:
-                    t["gaps"].append((t["pos"], n))
-                    t["broken"] = True
+                if n > t["pos"]: t["gaps"], t["broken"] = t["gaps"] + [(t["pos"], n)], True
                 elif n < t["pos"]:
                     t["broken"] = True
-                    gap = next((g for g in t["gaps"] if g[0] <= n and n + size <= g[1]), None)
+                    gap = next((g for g in t["gaps"] if g[0] <= n and n + size <= g[1]), ())
                     if gap:
                         i = t["gaps"].index(gap)
                         t["gaps"][i:i + 1] = [(gap[0], n), (n + size, gap[1])]
-                        found.append(f"reordered: row {n} of tree {t['name']}")
-                    else:
-                        found.append(f"inserted: row {n} of tree {t['name']} is there twice")
+                        say(f"reordered: row {n} of tree {t['name']}")
+                    else: say(f"inserted: row {n} of tree {t['name']} is there twice")
                 t["pos"] = max(t["pos"], n + size)
                 if what == "row":
-                    if leaf(int(p[2]), p[3], int(p[4]), p[5], p[6:]) != h:
-                        found.append(f"changed: row {n} of tree {t['name']}")
+                    if leaf(int(p[2]), p[3], int(p[4]), p[5], p[6:]) != h: say(f"changed: row {n} of tree {t['name']}")
                     before = [c for c, (s, _) in t["due"] if s <= n]
-                    if before and int(p[2]) < before[-1].us - LATE:
-                        found.append(f"back-dated: row {n} of tree {t['name']} says {stamp(int(p[2]))}, but was written after checkpoint {before[-1].number} of {before[-1].at}")
+                    if before and int(p[2]) < before[-1].us - LATE: say(f"back-dated: row {n} of tree {t['name']} says {stamp(int(p[2]))}, but was written after checkpoint {before[-1].number} of {before[-1].at}")
                 if not t["broken"] and not t["tree"].add(level, h):
                     t["broken"] = True
-                    found.append(f"file: row {n} of tree {t['name']}: the hash of a subtree stands where none can begin")
+                    say(f"file: row {n} of tree {t['name']}: the hash of a subtree stands where none can begin")
                 while t["passed"] < len(t["due"]) and t["due"][t["passed"]][1][0] <= t["pos"]:
-                    c, (s, root) = t["due"][t["passed"]]
-                    t["passed"] += 1
-                    if t["broken"]:
-                        continue
-                    if s < t["pos"]:
-                        found.append(f"file: checkpoint {c.number} cannot be compared with tree {t['name']}")
+                    (c, (s, root)), t["passed"] = t["due"][t["passed"]], t["passed"] + 1
+                    if t["broken"]: pass
+                    elif s < t["pos"]: say(f"file: checkpoint {c.number} cannot be compared with tree {t['name']}")
                     elif base64.b64encode(t["tree"].root()).decode() != root:
                         t["broken"] = True
-                        found.append(f"changed: rows {t['proven']} to {s - 1} of tree {t['name']} are not those of checkpoint {c.number}")
-                    else:
-                        t["proven"] = s
+                        say(f"changed: rows {t['proven']} to {s - 1} of tree {t['name']} are not those of checkpoint {c.number}")
+                    else: t["proven"] = s
             elif what == "unsealed":
                 rows += 1
-                if points and int(p[2]) > points[0].us + LATE:
-                    found.append(f"inserted: fact {p[0]} of {stamp(int(p[2]))} is not sealed")
-            elif what != "ringfence-evidence-1":
-                raise ValueError(what)
-    if t:
-        finish(t)
-    if not ended:
-        found.append("file: its end is missing")
-    if not points:
-        found.append("checkpoint: there is none")
+                if points and int(p[2]) > points[0].us + LATE: say(f"inserted: fact {p[0]} of {stamp(int(p[2]))} is not sealed")
+            elif what != "ringfence-evidence-1": raise ValueError(what)
+    finish(t)
+    if not ended: say("file: its end is missing")
+    if not points: say("checkpoint: there is none")
     for name, (size, _) in points[-1].heads.items() if points else ():
-        if size > 0 and name not in trees:
-            found.append(f"removed: tree {name}, which checkpoint {points[-1].number} names")
+        if size > 0 and name not in trees: say(f"removed: tree {name}, which checkpoint {points[-1].number} names")
     return found, named, points, rows
 
 
