@@ -22,6 +22,7 @@ import (
 	"ringfence/edge/sip/transport"
 	"ringfence/edge/web"
 	"ringfence/flow/answer"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/flow/casefile"
 	"ringfence/flow/cooling"
@@ -59,6 +60,7 @@ type App struct {
 	money     store.Money                 // store, or the memory engine in front of it
 	keys      *keyring
 	people    *people.People
+	billing   *billing.Billing
 	cooling   *cooling.Cooling
 	book      *book.Book
 	following *journal.Follower // of the book, for what other nodes change

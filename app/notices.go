@@ -159,7 +159,7 @@ func (a *App) openWeb() error {
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Cases: a.cases, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
-		Records: past,
+		Records: past, Billing: a.billing,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})

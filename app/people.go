@@ -18,7 +18,10 @@ func (a *App) openPeople() error {
 		URL: a.cfg.LinksURL(), Log: a.log,
 	})
 	a.cooling = cooling.New(cooling.Options{Store: a.store, Book: a.book, People: a.people, Log: a.log})
-	return err
+	if err != nil {
+		return err
+	}
+	return a.openBilling()
 }
 
 // mailOf is the mail address of somebody who may sign in; "" is none.

@@ -40,12 +40,14 @@ func oneOfEach(path, id string) string {
 		{"/v1/cases/{", "1"},
 		{"/v1/findings/{", "1"},
 		{"/v1/incidents/{", "1"},
+		{"/v1/bills/{", "1"},
+		{"/v1/accounts/{", "plumber"},
 		{"/v1/calls/{", id},
 		{"/v1/cdrs/{", id},
 	} {
 		if prefix, _, _ := strings.Cut(c[0], "{"); strings.HasPrefix(path, prefix) && strings.Contains(path, "{") {
 			head, rest, _ := strings.Cut(path[len(prefix):], "}")
-			return strings.NewReplacer("{person}", "ana", "{n}", "1").Replace(prefix + c[1] + strings.TrimPrefix(rest, head))
+			return strings.NewReplacer("{person}", "ana", "{n}", "1", "{number}", "1").Replace(prefix + c[1] + strings.TrimPrefix(rest, head))
 		}
 	}
 	return path
@@ -75,6 +77,8 @@ func reads(t *testing.T, h http.Handler, id string) (all []string) {
 			full += "?line=2012"
 		case "/v1/evidence/checkpoint":
 			full += "?number=1"
+		case "/v1/bills/{number}/calls":
+			full += "?line=2001"
 		case "/v1/geo":
 			full += "?address=203.0.113.9"
 		}

@@ -35,6 +35,7 @@ type Config struct {
 	Store    Store    `toml:"store"`
 	Provider Provider `toml:"provider"`
 	Money    Money    `toml:"money"`
+	Billing  Billing  `toml:"billing"`
 	Login    Login    `toml:"login"`
 	Shield   Shield   `toml:"shield"`
 	Geo      Geo      `toml:"geo"`
@@ -347,6 +348,22 @@ type Money struct {
 
 	// Lease is how long after a node has failed another node waits before it takes over or ends the calls of that node.
 	Lease Duration `toml:"lease" default:"30s" min:"5s" max:"10m"`
+}
+
+// Billing sets what bills say, and when they are to be paid. See billing.md.
+type Billing struct {
+	// VAT is the percentage of VAT that bills add: "20", or with the days from which rates are in force "17.5, 20 from 2011-01-04". The rate
+	// of a bill is the one in force on the last day of its period. Left out, bills have no VAT.
+	VAT string `toml:"vat-percent"`
+
+	// DaysToPay is how many days after its issue a bill is to be paid.
+	DaysToPay int `toml:"days-to-pay" default:"14" min:"1" max:"365"`
+
+	// Address is the provider's address on bills; "\n" begins a new line.
+	Address string `toml:"address"`
+
+	// VATNumber is the provider's VAT number on bills.
+	VATNumber string `toml:"vat-number"`
 }
 
 // Login sets the limits on wrong passwords, and the lock-outs that follow. During a lock-out even the right password is

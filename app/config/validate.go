@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/books"
 	"ringfence/core/liability"
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -181,6 +182,10 @@ func (v *validator) provider() {
 	v.check(err == nil && p.Zone != "Local", "provider.zone", p.Zone, `a time zone of the IANA list ("Europe/London", "UTC")`)
 	_, err = money.CurrencyOf(p.Currency)
 	v.check(err == nil, "provider.currency", p.Currency, `a currency of ISO 4217 ("GBP", "EUR")`)
+	b := &v.c.Billing
+	_, err = books.ParseRates(b.VAT)
+	v.check(b.VAT == "" || err == nil, "billing.vat-percent", b.VAT, `a percentage ("20"), or several with the days from which they are in force ("17.5, 20 from 2011-01-04")`)
+	v.check(len(b.Address) <= 500, "billing.address", b.Address, "at most 500 bytes")
 	v.check(len(p.Name) <= 100, "provider.name", p.Name, "at most 100 bytes")
 	v.check(p.PeakUntil.Duration >= p.PeakFrom.Duration, "provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")
 	_, err = liability.ParseWordings(p.Promises)

@@ -61,6 +61,10 @@ type commands struct {
 	Change      changeCmd      `cmd:"" group:"book" help:"Changes that wait because they loosen something."`
 	Staff       staffCmd       `cmd:"" group:"book" help:"Staff, who may sign in, with their roles."`
 	Request     requestCmd     `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
+	Bill        billCmd        `cmd:"" group:"book" help:"Bills: what customers are asked to pay for calls."`
+	Payment     paymentCmd     `cmd:"" group:"book" help:"Payments of customers: one by one, or a bank's file."`
+	Credit      creditCmd      `cmd:"" group:"book" help:"Issue a credit note: an amount that a customer is not asked for any more." route:"POST /v1/accounts/{customer}/credits" says:"Credit note {{.Number}} of {{.Customer}}: {{.Text}}." eg:"acme 12.50 \"The IP lock was not honoured.\" --reference case/17" detail:"VAT is added at the rate of the bill that the calls are on. No cap becomes larger by it."`
+	Balance     balanceCmd     `cmd:"" group:"book" help:"Show what a customer owes, and what was booked last." eg:"acme; acme --json"`
 	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line, a customer or everybody."`
 	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`
 	Deck        deckCmd        `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`

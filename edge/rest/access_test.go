@@ -81,7 +81,9 @@ func theirThings(path, customer string) string {
 	call := map[string]string{"acme": "LIVE1", "bravo": "LIVE2"}[customer]
 	record := map[string]string{"acme": "00000001", "bravo": "99999999"}[customer]
 	finding := map[string]string{"acme": "1", "bravo": "3"}[customer]
+	number := map[string]string{"acme": "1", "bravo": "2"}[customer]
 	return strings.NewReplacer(
+		"{customer}", customer, "{number}", number,
 		"/v1/customers/{id}", "/v1/customers/"+customer, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
@@ -101,7 +103,7 @@ var bodies = map[string]string{
 // queries name a customer's things where the path does not.
 var queries = map[string]string{
 	"list-lines": "customer=CUSTOMER", "list-registrations": "line=CUSTOMER-1", "list-calls": "line=CUSTOMER-1", "list-cdrs": "line=CUSTOMER-1",
-	"get-exposure": "customer=CUSTOMER", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
+	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
 }
 
 // everybodys are open to a customer's people and about no customer.
@@ -139,6 +141,7 @@ func twoCustomers(t *testing.T) *fixture {
 		}
 	}
 	f.happen(t)
+	f.bill(t, identify("bravo"), identify("bravo-1"))
 	f.ana(t)
 	if _, _, err := f.people.Add(ctx, "t", people.NewPerson{Customer: identify("bravo"), Handle: "ana", Role: person.Owner}); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/flow/casefile"
 	"ringfence/flow/cooling"
@@ -88,6 +89,7 @@ type Deps struct {
 	// SignIn is the address of a link that signs in; "" when there are no pages.
 	SignIn func(token string) string
 
+	Billing *billing.Billing // nil: nothing is billed here
 	Guard   *guard.Guard
 	Devices *device.Devices
 	// Exposure says what a thief could cost.

@@ -32,6 +32,8 @@ import (
 // stages gives the API what keeps thieves out, over the fixture's store.
 func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	t.Helper()
+	f.billing = f.accounts(t)
+	d.Billing = f.billing
 	spared := netip.MustParseAddr("198.51.100.20")
 	bans, err := ban.Open(ctx, ban.Options{
 		Store: f.db,
@@ -107,6 +109,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 func (f *fixture) happen(t testing.TB) {
 	t.Helper()
 	f.caseOf(t)
+	f.bill(t, acme, acme1)
 	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Channel: account.Mail, Address: "office@example.com"})
 	if err != nil {
 		t.Fatal(err)

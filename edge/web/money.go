@@ -18,6 +18,7 @@ var _ = serves(func(s *Server) {
 
 // moneyView is what a customer has used and not been billed for, and what the calls of a time come to: by line, and within each by country.
 type moneyView struct {
+	Account                    *accountView // nil: nothing is billed here
 	Unbilled, Settled, Running string
 	Warning                    string
 	Period                     field
@@ -63,6 +64,9 @@ func (s *Server) money(q *query) (page, error) {
 		return page{}, err
 	}
 	s.moneyLines(q, &x, parts, &v)
+	if v.Account, err = s.account(q); err != nil {
+		return page{}, err
+	}
 	return page{name: "money", title: q.t("money.title", "sum", v.Unbilled), nav: "/money", data: v}, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/internal/fair"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
@@ -68,6 +69,7 @@ type Deps struct {
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none
 	Cut      func(id call.ID, reason policy.Reason, text string) bool
 	Records  *records.Records // call records; nil: there are no pages of calls
+	Billing  *billing.Billing // nil: nothing is billed here
 	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 	Phones   func(line string, now time.Time) []location.Binding
 	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)

@@ -60,6 +60,9 @@ type (
 	Filter = store.BillFilter
 )
 
+// Issued is the state of a bill that a customer sees.
+const Issued = store.BillIssued
+
 // Errors that callers tell apart.
 var (
 	ErrNotFound = store.ErrNotFound
@@ -229,6 +232,11 @@ func (b *Billing) BillOf(ctx context.Context, id call.ID) (Bill, error) {
 		return Bill{}, err
 	}
 	return b.o.Store.BillOf(ctx, c.Account, c.Line, c.Country, id)
+}
+
+// Record is the record of a call.
+func (b *Billing) Record(ctx context.Context, id call.ID) (call.CDR, error) {
+	return b.o.Store.CDR(ctx, id)
 }
 
 // Bills lists bills, newest first; Bill reads one.

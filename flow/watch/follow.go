@@ -21,6 +21,7 @@ type work struct {
 	settled  []settled
 	told     []fact.Told // warning levels that some node has raised
 	sweep    bool        // settings changed
+	billed   bool        // usage was taken away
 	old, bad int64
 }
 
@@ -85,6 +86,8 @@ func digest(facts []store.Fact, now time.Time) *work {
 		switch {
 		case f.Kind == fact.KindCallSettled:
 			d.settle(f, at)
+		case f.Kind == fact.KindBillIssued:
+			d.billed = true
 		case f.Kind == fact.KindFindingRaised:
 			d.heard(f)
 		case fact.OfBook(f.Kind):
@@ -184,6 +187,9 @@ func (w *Watch) fold(d *work, done *store.Stepped, ours bool) {
 	}
 	if d.sweep {
 		w.sweepAgain = 2 // now, and once more: the book publishes a change just after it is in the journal
+	}
+	if d.billed {
+		w.loaded = false // usage, and what was told of it, is read again
 	}
 	w.at = d.facts[len(d.facts)-1].Seq
 	w.stats.Facts += int64(len(d.facts))

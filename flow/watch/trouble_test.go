@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/journal"
@@ -77,6 +78,14 @@ func TestUsageThatWasBilled(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	p.wantLevels("")
+	_, err = p.db.Advance(t.Context(), store.Step{Stage: "billing", Usage: []store.UsageChange{{Subject: "line/a-1", Add: -2 * money.Pound}}})
+	must(t, err)
+	p.add(store.Fact{At: now, Kind: fact.KindBillIssued, Account: "acme"})
+	must(t, turnNow(t, w, now))
+	must(t, turnNow(t, w, now))
+	if u := w.Used("line/a-1")[0]; u.Settled != 0 {
+		t.Errorf("after a bill: %+v", u)
+	}
 }
 
 // A call whose settlement never comes is kept for long, but not for ever; one that is listed again goes on as it was.

@@ -1,0 +1,24 @@
+package app
+
+import (
+	"fmt"
+
+	"ringfence/core/books"
+	"ringfence/flow/billing"
+)
+
+// openBilling builds what makes bills and keeps customers' accounts.
+func (a *App) openBilling() error {
+	c := &a.cfg.Billing
+	o := billing.Options{
+		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Log: a.log,
+	}
+	if c.VAT != "" {
+		var err error
+		if o.VAT, err = books.ParseRates(c.VAT); err != nil {
+			return fmt.Errorf("billing.vat-percent: %w", err)
+		}
+	}
+	a.billing = billing.New(o)
+	return nil
+}

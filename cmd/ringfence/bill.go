@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+
+	"ringfence/edge/rest/api"
+	"ringfence/edge/rest/client"
+)
+
+type billCmd struct {
+	remote
+	Run    act[api.BillRun, api.BillsMade] `cmd:"" help:"Bill what was used, each call once." route:"POST /v1/bills/run" says:"{{count .Bills \"bill\" \"bills\"}}, {{.Calls}} calls, {{.Text}} in all." eg:"; --customer acme --now" detail:"A run that was broken off goes on where it was: nothing is billed twice. Calls whose records come late are on the next bill."`
+	List   list[api.Bill, api.BillFilter]  `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
+	Show   billShow                        `cmd:"" help:"Show a bill with its sums by line and country." eg:"17"`
+	Export billExport                      `cmd:"" help:"Write a bill to a file: its sums as PDF, each call as CSV or XML." eg:"17 --output bill-17.pdf; 17 --format csv --output bill-17.csv"`
+}
+
+type billShow struct{ api.BillID }
+
+// Run shows it as the pages do.
+func (c *billShow) Run(s *session) error {
+	return perform(s, "GET /v1/bills/{number}", func(b *api.Bill) error {
+		s.table(card(b), 0)
+		return s.section("By line and country", rows(b.Sums...))
+	}, c)
+}
+
+type billExport struct {
+	api.BillID
+	Format string `query:"format" help:"pdf, csv or xml." enum:"pdf,csv,xml" default:"pdf"`
+	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
+}
+
+func (c *billExport) Run(s *session) error {
+	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/bills/{number}/file", c, "*/*", w) })
+}
+
+type paymentCmd struct {
+	remote
+	List   list[api.Payment, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
+	Add    act[api.PaymentNew, api.Payment]  `cmd:"" help:"Book a payment." route:"POST /v1/payments" says:"Payment {{.Number}} of {{.Customer}}: {{.AmountIs}}." eg:"acme 156.39 \"BACS 20261130/17\"; acme 156.39 CHEQUE-104 --date 2026-11-27" detail:"A reference is booked once. The same amount of the same customer within a day is asked about: --again books it."`
+	Import paymentImport                     `cmd:"" help:"Book the payments of a bank's CSV file: all of them, or none." eg:"bank-2026-11.csv" detail:"The first row names the columns: customer, amount, reference, and if there are any date (as 2026-11-30) and text. Payments whose reference was booked before are passed over, so that a file can be given again."`
+}
+
+type paymentImport struct {
+	File string `arg:"" help:"CSV file; - is standard input." type:"path"`
+}
+
+func (c *paymentImport) Run(s *session) error {
+	out, err := upload[api.PaymentsImported](s, "/v1/payments/import", c, c.File, func(r io.Reader) any { return client.CSV{Reader: r} })
+	if err != nil {
+		return err
+	}
+	return s.emit(out, func() error {
+		return s.say("%s booked, %s in all; %d booked before.", api.Count(out.Booked, "payment", "payments"), out.Text, out.Skipped)
+	})
+}
+
+type creditCmd struct {
+	remote
+	act[api.CreditNew, api.Booking]
+}
+
+type balanceCmd struct {
+	remote
+	api.AccountID
+}
+
+// Run shows what a customer owes.
+func (c *balanceCmd) Run(s *session) error {
+	return perform(s, "GET /v1/accounts/{customer}", func(a *api.Account) error {
+		s.say("%s owes %s, and has used %s since the last bill.", a.Customer, a.Text, a.NotYet)
+		return s.section("Booked", rows(a.Entries...))
+	}, c)
+}

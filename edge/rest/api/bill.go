@@ -1,0 +1,195 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"ringfence/core/money"
+)
+
+// Bill is what a customer is asked to pay for calls. Amounts are in 1e-6 of the currency; only the total is rounded.
+type Bill struct {
+	Number   int64     `json:"number"`
+	Customer string    `json:"customer"`
+	From     time.Time `json:"from" doc:"beginning of the period; calls that began earlier have come late"`
+	Until    time.Time `json:"until" doc:"end of the period"`
+	Issued   time.Time `json:"issued"`
+	Due      time.Time `json:"due"`
+	Calls    int64     `json:"calls"`
+	Net      int64     `json:"net_micro"`
+	VAT      int64     `json:"vat_micro"`
+	Rate     string    `json:"vat_percent"`
+	Rounded  int64     `json:"rounded_micro" doc:"what the rounding of the total took away"`
+	Total    int64     `json:"total_micro"`
+	Text     string    `json:"total_text" doc:"the same for people"`
+	Sums     []BillSum `json:"sums,omitempty" doc:"by line and country; in a single one, not in lists"`
+}
+
+// BillSum is what the calls of one line to one country come to.
+type BillSum struct {
+	Line    string `json:"line"`
+	Country string `json:"country,omitempty"`
+	Calls   int64  `json:"calls"`
+	TalkMS  int64  `json:"talk_ms"`
+	Net     int64  `json:"net_micro"`
+}
+
+// BillCall is a call of a bill.
+type BillCall struct {
+	ID      string `json:"id"`
+	Line    string `json:"line"`
+	Country string `json:"country,omitempty"`
+	TalkMS  int64  `json:"talk_ms"`
+	Net     int64  `json:"net_micro"`
+}
+
+// BillFilter restricts a list.
+type BillFilter struct {
+	Customer string `query:"customer" maxLength:"64" help:"Of this customer." predict:"customer"`
+}
+
+// BillID says which.
+type BillID struct {
+	Number int64 `path:"number" minimum:"1" arg:"" help:"Bill." predict:"bill"`
+}
+
+// Resource describes bills.
+func (Bill) Resource() Resource[Bill] {
+	return Resource[Bill]{
+		Name: "bill", Path: "bills", Key: "number", Next: "before", List: "List bills, newest first", Get: "Show a bill with its sums by line and country",
+		Columns: "bill: number, customer, until, calls, net, total, due",
+		Fields:  "bill: number, customer, from, until, issued, due, calls, net, vat, rounded, total",
+		Empty:   "No bills. One is made with: ringfence bill run",
+		Cells: map[string]func(*Bill) Cell{
+			"net":     func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Net))} },
+			"vat":     func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.VAT)) + " (" + b.Rate + " %)"} },
+			"rounded": func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Rounded))} },
+			"total":   func(b *Bill) Cell { return Cell{Text: b.Text} },
+		},
+		Named: func(b *Bill) (string, string) { return strconv.FormatInt(b.Number, 10), b.Customer + " " + b.Text },
+	}
+}
+
+// Resource describes sums of a bill.
+func (BillSum) Resource() Resource[BillSum] {
+	return Resource[BillSum]{Columns: "line, country, calls, net", Cells: map[string]func(*BillSum) Cell{
+		"net": func(b *BillSum) Cell { return Cell{Text: Amount(money.Micro(b.Net))} },
+	}}
+}
+
+// BillRun makes bills.
+type BillRun struct {
+	Body NewBillRun `embed:""`
+}
+
+// NewBillRun says of whom, and up to when.
+type NewBillRun struct {
+	Customer string `json:"customer,omitempty" maxLength:"64" doc:"absent: everybody" help:"Of this customer alone." predict:"customer"`
+	Now      bool   `json:"now,omitempty" doc:"what was used up to now; absent: up to the end of the last month in each customer's zone" help:"Bill what was used up to now (default: up to the end of the last month, in each customer's zone)."`
+}
+
+// BillsMade is what a run came to.
+type BillsMade struct {
+	Bills int    `json:"bills"`
+	Calls int64  `json:"calls"`
+	Total int64  `json:"total_micro"`
+	Text  string `json:"total_text"`
+}
+
+// Account is what a customer owes.
+type Account struct {
+	Customer string    `json:"customer"`
+	Balance  int64     `json:"balance_micro" doc:"what is owed; what was paid ahead is negative"`
+	Text     string    `json:"balance_text"`
+	Unbilled int64     `json:"unbilled_micro" doc:"what was used since the last bill, without VAT; with calls in progress"`
+	NotYet   string    `json:"unbilled_text"`
+	Entries  []Booking `json:"entries" doc:"the latest bills, payments and credit notes, newest first"`
+}
+
+// AccountID says whose.
+type AccountID struct {
+	Customer string `path:"customer" maxLength:"64" arg:"" help:"Customer." predict:"customer"`
+}
+
+// Called is what people call the customer.
+func (a AccountID) Called() string { return a.Customer }
+
+// Booking is a bill, a payment or a credit note in the books.
+type Booking struct {
+	Number    int64     `json:"number"`
+	Kind      string    `json:"kind" enum:"bill,payment,credit,carrier"`
+	Customer  string    `json:"customer"`
+	At        time.Time `json:"at"`
+	Amount    int64     `json:"amount_micro" doc:"what it added to what the customer owes"`
+	Text      string    `json:"amount_text"`
+	Reference string    `json:"reference"`
+	By        string    `json:"by,omitempty"`
+	Why       string    `json:"why,omitempty"`
+}
+
+// Resource describes bookings.
+func (Booking) Resource() Resource[Booking] {
+	return Resource[Booking]{Columns: "at, kind, number, amount, reference~, why~", Cells: map[string]func(*Booking) Cell{"amount": func(b *Booking) Cell { return Cell{Text: b.Text} }}}
+}
+
+// Payment is what a customer has paid.
+type Payment struct {
+	Number    int64     `json:"number"`
+	Customer  string    `json:"customer"`
+	At        time.Time `json:"at"`
+	Amount    int64     `json:"amount_micro"`
+	AmountIs  string    `json:"amount_text"`
+	Reference string    `json:"reference"`
+	By        string    `json:"by"`
+	Text      string    `json:"text,omitempty"`
+}
+
+// Resource describes payments.
+func (Payment) Resource() Resource[Payment] {
+	return Resource[Payment]{
+		Name: "payment", Path: "payments", Next: "before", List: "List payments, newest first", Add: "Book a payment; each reference once",
+		Columns: "payment: number, customer, at, amount, reference~, by~",
+		Empty:   "No payments.",
+		Cells:   map[string]func(*Payment) Cell{"amount": func(p *Payment) Cell { return Cell{Text: p.AmountIs} }},
+		Named: func(p *Payment) (string, string) {
+			return strconv.FormatInt(p.Number, 10), p.Customer + " " + p.AmountIs
+		},
+	}
+}
+
+// PaymentNew is a payment to book.
+type PaymentNew struct {
+	Body NewPayment `embed:""`
+}
+
+// NewPayment is what came.
+type NewPayment struct {
+	Customer  string `json:"customer" maxLength:"64" arg:"" help:"Customer." predict:"customer"`
+	Amount    string `json:"amount" maxLength:"40" doc:"in the billing currency: \"156.39\"" arg:"" help:"Amount, as 156.39."`
+	Reference string `json:"reference" maxLength:"100" doc:"of the bank: each is booked once" arg:"" help:"Reference of the bank, which is booked once."`
+	Date      string `json:"date,omitempty" maxLength:"40" doc:"the day it came, as 2026-11-30; absent: today" help:"Day it came, as 2026-11-30 (default: today)." placeholder:"DAY"`
+	Text      string `json:"text,omitempty" maxLength:"200" help:"Note." placeholder:"TEXT"`
+	Again     bool   `json:"again,omitempty" doc:"book it although the customer paid the same amount within a day" help:"Book it although the customer paid the same amount within a day."`
+}
+
+// PaymentsImported answers an import.
+type PaymentsImported struct {
+	Booked  int    `json:"booked"`
+	Skipped int    `json:"skipped" doc:"whose reference was booked before"`
+	Total   int64  `json:"total_micro"`
+	Text    string `json:"total_text"`
+}
+
+// CreditNew is a credit note to issue.
+type CreditNew struct {
+	AccountID
+	Body NewCredit `embed:""`
+}
+
+// NewCredit is what a customer is not asked for any more.
+type NewCredit struct {
+	Amount    string   `json:"amount" maxLength:"40" doc:"without VAT, in the billing currency" arg:"" help:"Amount without VAT, as 12.50."`
+	Reason    string   `json:"reason" maxLength:"500" arg:"" help:"Reason, which the customer reads."`
+	Reference string   `json:"reference" maxLength:"100" doc:"each is credited once" help:"What it is known by, once." required:"" placeholder:"TEXT"`
+	Calls     []string `json:"calls,omitempty" maxItems:"2000" doc:"ids of the calls that it is for" help:"Calls that it is for." placeholder:"CALL,…"`
+}

@@ -1,0 +1,233 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/books"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/flow/billing"
+	"ringfence/flow/book"
+)
+
+var _ = serves(func(s *Server) {
+	if s.d.Billing == nil {
+		return
+	}
+	s.page("GET /money/bills/{bill}", customer, s.bill)
+	s.file("GET /money/bills/{bill}/file", customer, s.billFile)
+})
+
+// accountView is what a customer owes and what was booked last.
+type accountView struct {
+	Balance string
+	Sense   string // owed, nothing, or paid ahead
+	Bills   []billRow
+	Paid    []paidRow
+}
+
+type billRow struct {
+	Path, Number, Sum string
+	Until, Due        time.Time
+}
+
+type paidRow struct {
+	What  string
+	At    time.Time
+	Sum   string
+	Why   template.HTML
+	Quote template.HTML
+}
+
+const latest = 12 // bills and payments on the page of money
+
+// account reads what stands above the usage; nil where nothing is billed.
+func (s *Server) account(q *query) (*accountView, error) {
+	if s.d.Billing == nil {
+		return nil, nil
+	}
+	if err := q.may("get-account"); err != nil {
+		return nil, err
+	}
+	owes, err := s.d.Billing.Balance(q.Context(), q.Customer)
+	if err != nil {
+		return nil, err
+	}
+	v := &accountView{Balance: s.reader.money(max(owes, -owes)), Sense: q.t("money.owed")}
+	if owes == 0 {
+		v.Sense = q.t("money.even")
+	} else if owes < 0 {
+		v.Sense = q.t("money.ahead")
+	}
+	bills, err := s.d.Billing.Bills(q.Context(), billing.Filter{Customer: q.Customer, State: billing.Issued, Limit: latest})
+	if err != nil {
+		return nil, err
+	}
+	for i := range bills {
+		b := &bills[i]
+		v.Bills = append(v.Bills, billRow{billPath(b.Number), q.t("money.bill", "n", b.Number), s.reader.money(b.Gross), q.at(b.Until), q.at(b.Due)})
+	}
+	entries, err := s.d.Billing.Entries(q.Context(), q.Customer, "", 0, 3*latest)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.Kind == books.KindBill || len(v.Paid) == latest {
+			continue
+		}
+		what := q.t("money.payment")
+		if e.Kind == books.KindCredit {
+			what = q.t("money.credit", "n", e.Number)
+		}
+		v.Paid = append(v.Paid, paidRow{what, q.at(e.At), s.reader.money(-e.Amount(books.Customer(q.Customer))), bdi(e.Text), bdi(e.Reference)})
+	}
+	return v, nil
+}
+
+func billPath(number int64) string { return "/money/bills/" + strconv.FormatInt(number, 10) }
+
+// billView is a bill: by line, then country, then, if one is opened, its calls.
+type billView struct {
+	Path             string
+	From, Until, Due time.Time
+	Lines            []billLine
+	Calls            string
+	Net, VAT, Total  string
+	VATWord          string
+	Rounded          string // what the rounding took away, in words; "" is nothing
+	Opened           *billCalls
+}
+
+type billLine struct {
+	Line      template.HTML
+	Calls     string
+	Net       string
+	Countries []billCountry
+}
+
+type billCountry struct {
+	Path  string
+	Name  template.HTML
+	Calls string
+	Net   string
+}
+
+// billCalls are the calls of a line to a country.
+type billCalls struct {
+	Title string
+	Rows  []billCall
+	More  string
+}
+
+type billCall struct {
+	Path, Number string
+	At           time.Time // zero: its record was deleted
+	Talk, Net    string
+}
+
+// ownBill is a bill of the customer whose people ask; another's is not there.
+func (s *Server) ownBill(q *query, operation string) (b billing.Bill, err error) {
+	if err := q.may(operation); err != nil {
+		return b, err
+	}
+	n, err := strconv.ParseInt(q.PathValue("bill"), 10, 64)
+	if err != nil {
+		return b, book.ErrNotFound
+	}
+	b, err = s.d.Billing.Bill(q.Context(), n)
+	if err == nil && b.Customer != q.Customer {
+		err = book.ErrNotFound
+	}
+	return b, err
+}
+
+func (s *Server) bill(q *query) (page, error) {
+	b, err := s.ownBill(q, "get-bill")
+	if err != nil {
+		return page{}, err
+	}
+	sums, err := s.d.Billing.Sums(q.Context(), b.Number)
+	if err != nil {
+		return page{}, err
+	}
+	c := money.Billing()
+	exact := func(m money.Micro) string { return signed(c.Amount(m)) }
+	v := billView{
+		Path: billPath(b.Number), From: q.at(b.From), Until: q.at(b.Until), Due: q.at(b.Due), Calls: q.t("calls.n", "n", b.Calls), Net: exact(b.Net), VAT: exact(b.VAT),
+		VATWord: q.t("money.vat", "rate", b.Rate.String()), Total: exact(b.Gross),
+	}
+	if rounded := b.Net + b.VAT - b.Gross; rounded != 0 {
+		v.Rounded = q.t("money.rounded", "sum", exact(rounded))
+	}
+	var line money.Micro
+	var calls int64
+	for i, x := range sums {
+		if i == 0 || sums[i-1].Line != x.Line {
+			v.Lines, line, calls = append(v.Lines, billLine{Line: s.lineText(x.Line)}), 0, 0
+		}
+		l := &v.Lines[len(v.Lines)-1]
+		line, calls = line.Add(x.Net), calls+x.Calls
+		l.Calls, l.Net = q.t("calls.n", "n", calls), exact(line)
+		open := v.Path + "?" + url.Values{"line": {account.Handle(x.Line)}, "country": {x.Country}}.Encode() + "#calls"
+		l.Countries = append(l.Countries, billCountry{open, bdi(countryWord(q, x.Country)), q.t("calls.n", "n", x.Calls), exact(x.Net)})
+		if q.form.Get("line") == account.Handle(x.Line) && q.form.Get("country") == x.Country {
+			if v.Opened, err = s.openedCalls(q, &b, &x); err != nil {
+				return page{}, err
+			}
+		}
+	}
+	return page{
+		name: "bill", title: q.t("money.bill-title", "n", b.Number, "sum", s.reader.money(b.Gross), "date", s.reader.date(q.at(b.Due))), nav: "/money",
+		crumbs: []crumb{{q.t("frame.money"), "/money"}}, data: v,
+	}, nil
+}
+
+const callsOfBill = 200 // on a page
+
+func (s *Server) openedCalls(q *query, b *billing.Bill, x *billing.Sum) (*billCalls, error) {
+	if err := q.may("list-bill-calls"); err != nil {
+		return nil, err
+	}
+	calls, err := s.d.Billing.Calls(q.Context(), b.Number, x.Line, x.Country, call.ID(q.form.Get("after")), callsOfBill+1)
+	if err != nil {
+		return nil, err
+	}
+	v := &billCalls{Title: q.t("money.opened", "line", account.Handle(x.Line), "country", countryWord(q, x.Country))}
+	if len(calls) > callsOfBill {
+		calls = calls[:callsOfBill]
+		v.More = billPath(b.Number) + "?" + url.Values{"line": {account.Handle(x.Line)}, "country": {x.Country}, "after": {string(calls[callsOfBill-1].Call)}}.Encode() + "#calls"
+	}
+	for i := range calls {
+		c := &calls[i]
+		row := billCall{Path: "/calls/" + string(c.Call), Number: string(c.Call), Talk: s.reader.length(c.Talk), Net: signed(money.Billing().Amount(c.Net))}
+		if r, err := s.d.Billing.Record(q.Context(), c.Call); err == nil { // else it was deleted since, and the bill keeps its sum
+			row.At, row.Number = q.at(r.Begun), r.Number
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return v, nil
+}
+
+var billKinds = map[string]string{billing.PDF: "application/pdf", billing.CSV: "text/csv; charset=utf-8", billing.XML: "application/xml; charset=utf-8"}
+
+// billFile is a bill as a file.
+func (s *Server) billFile(q *query, w http.ResponseWriter) error {
+	b, err := s.ownBill(q, "export-bill")
+	if err != nil {
+		return err
+	}
+	format := q.form.Get("format")
+	kind, ok := billKinds[format]
+	if !ok {
+		return book.ErrNotFound
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `attachment; filename="bill-`+strconv.FormatInt(b.Number, 10)+"."+format+`"`)
+	return s.d.Billing.WriteBill(q.Context(), w, &b, format)
+}
