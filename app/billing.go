@@ -11,7 +11,7 @@ import (
 func (a *App) openBilling() error {
 	c := &a.cfg.Billing
 	o := billing.Options{
-		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Log: a.log,
+		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Secret: []byte(c.WebhookSecret), Log: a.log,
 	}
 	if c.VAT != "" {
 		var err error

@@ -364,6 +364,13 @@ type Billing struct {
 
 	// VATNumber is the provider's VAT number on bills.
 	VATNumber string `toml:"vat-number"`
+
+	// WebhookSecret lets a payment provider of yours book payments at /hooks/payments, signed with this secret of at least 16 characters. Left out,
+	// nothing is booked there. webhook-secret-file is a better place.
+	WebhookSecret Secret `toml:"webhook-secret"`
+
+	// WebhookSecretFile is a file whose only line is the secret; it must be readable by its owner only.
+	WebhookSecretFile string `toml:"webhook-secret-file" form:"path"`
 }
 
 // Login sets the limits on wrong passwords, and the lock-outs that follow. During a lock-out even the right password is

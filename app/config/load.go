@@ -289,6 +289,7 @@ func (c *Config) environment() error {
 		{"store.dsn-file", c.Store.DSNFile, &c.Store.DSN},
 		{"counters.url-file", c.Counters.URLFile, &c.Counters.URL},
 		{"mail.password-file", c.Mail.PasswordFile, &c.Mail.Password},
+		{"billing.webhook-secret-file", c.Billing.WebhookSecretFile, &c.Billing.WebhookSecret},
 	} {
 		if err := secretFile(s.key, s.path, s.into); err != nil {
 			return err

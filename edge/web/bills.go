@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,6 +21,7 @@ var _ = serves(func(s *Server) {
 	if s.d.Billing == nil {
 		return
 	}
+	s.raw("POST /hooks/payments", s.paymentHook)
 	s.page("GET /money/bills/{bill}", customer, s.bill)
 	s.file("GET /money/bills/{bill}/file", customer, s.billFile)
 })
@@ -85,7 +88,7 @@ func (s *Server) account(q *query) (*accountView, error) {
 		if e.Kind == books.KindCredit {
 			what = q.t("money.credit", "n", e.Number)
 		}
-		v.Paid = append(v.Paid, paidRow{what, q.at(e.At), s.reader.money(-e.Amount(books.Customer(q.Customer))), bdi(e.Text), bdi(e.Reference)})
+		v.Paid = append(v.Paid, paidRow{what, q.at(e.At), s.reader.money(-e.Amount(books.Customer(q.Customer))), name(e.Text), name(e.Reference)})
 	}
 	return v, nil
 }
@@ -126,9 +129,10 @@ type billCalls struct {
 }
 
 type billCall struct {
-	Path, Number string
-	At           time.Time // zero: its record was deleted
-	Talk, Net    string
+	Path      string
+	Number    template.HTML
+	At        time.Time // zero: its record was deleted
+	Talk, Net string
 }
 
 // ownBill is a bill of the customer whose people ask; another's is not there.
@@ -205,9 +209,9 @@ func (s *Server) openedCalls(q *query, b *billing.Bill, x *billing.Sum) (*billCa
 	}
 	for i := range calls {
 		c := &calls[i]
-		row := billCall{Path: "/calls/" + string(c.Call), Number: string(c.Call), Talk: s.reader.length(c.Talk), Net: signed(money.Billing().Amount(c.Net))}
+		row := billCall{Path: "/calls/" + string(c.Call), Number: bdi(string(c.Call)), Talk: s.reader.length(c.Talk), Net: signed(money.Billing().Amount(c.Net))}
 		if r, err := s.d.Billing.Record(q.Context(), c.Call); err == nil { // else it was deleted since, and the bill keeps its sum
-			row.At, row.Number = q.at(r.Begun), r.Number
+			row.At, row.Number = q.at(r.Begun), s.number(r.Number, r.Dialled)
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -230,4 +234,27 @@ func (s *Server) billFile(q *query, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Disposition", `attachment; filename="bill-`+strconv.FormatInt(b.Number, 10)+"."+format+`"`)
 	return s.d.Billing.WriteBill(q.Context(), w, &b, format)
+}
+
+const maxHook = 4096 // bytes of the message of a payment
+
+// paymentHook books what a payment provider says, if it is signed. What was booked before is answered like the first time: they send again what they
+// are not sure of.
+func (s *Server) paymentHook(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	if err == nil {
+		_, err = s.d.Billing.Signed(r.Context(), r.Header.Get("Ringfence-Signature"), body, time.Now())
+	}
+	wrong, long := (*billing.Invalid)(nil), (*http.MaxBytesError)(nil)
+	switch {
+	case err == nil, errors.Is(err, billing.ErrBooked):
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, billing.ErrSignature):
+		http.Error(w, err.Error(), http.StatusForbidden)
+	case errors.As(err, &wrong), errors.As(err, &long):
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+	default:
+		s.log.Error("a signed payment was not booked", "error", err)
+		http.Error(w, "not booked: send it again", http.StatusServiceUnavailable)
+	}
 }

@@ -53,6 +53,9 @@ func TestABillOpensByLineCountryAndCall(t *testing.T) {
 	p.shows("money", b.get("/money"), "You owe", "£56.39", "£156.39", "Payment")
 	at := billPath(mine[0].Number)
 	p.shows("bill", b.get(at), "£156.39 by", "£130.3251", "£26.06502", "rounded down by £0.00012", "Cuba")
+	if w := b.get(at + "?line=2001&country=CU"); w.Code != 200 {
+		t.Fatalf("opened: %d %v %s", w.Code, w.Header(), w.Body)
+	}
 	d := p.shows("opened", b.get(at+"?line=2001&country=CU"), "Line 2001, Cuba", "£65.16255")
 	if n := len(d.all("section ul.rows li")); n != 2 {
 		t.Errorf("%d calls", n)
@@ -66,6 +69,9 @@ func TestABillOpensByLineCountryAndCall(t *testing.T) {
 		if w := b.get(path); w.Code != 404 {
 			t.Errorf("%s: %d", path, w.Code)
 		}
+	}
+	if w := b.post("/hooks/payments"); w.Code != 403 {
+		t.Errorf("an unsigned payment: %d", w.Code)
 	}
 	want(t, "a bill of nobody", p.browser().get(at), 401, "Sign in first")
 }

@@ -35,6 +35,7 @@ type Options struct {
 	Address  string      // the same, its lines parted by newlines
 	VATID    string      // "" is none
 	VAT      books.Rates // none: bills have no VAT
+	Secret   []byte      // of signed payments; shorter than 16 bytes: there are none
 	PayIn    int         // days from a bill until it is to be paid; 0 is 14
 	Log      *slog.Logger
 }
