@@ -55,7 +55,7 @@ type caseTask struct {
 	api.CaseID
 	Body struct {
 		Text  string `json:"text" arg:"" help:"What is to be done."`
-		Kind  string `json:"kind" hidden:"" default:"task"`
+		Kind  string `json:"kind" hidden:"" default:"task" help:"Always task."`
 		Due   string `json:"due,omitempty" type:"when" help:"By when." placeholder:"WHEN"`
 		Owner string `json:"owner,omitempty" help:"Who is to do it." placeholder:"WHO"`
 	} `embed:""`

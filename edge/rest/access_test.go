@@ -83,8 +83,8 @@ func theirThings(path, customer string) string {
 	finding := map[string]string{"acme": "1", "bravo": "3"}[customer]
 	number := map[string]string{"acme": "1", "bravo": "2"}[customer]
 	return strings.NewReplacer(
-		"{customer}", customer, "{number}", number,
-		"/v1/customers/{id}", "/v1/customers/"+customer, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
+		"{customer}", customer, "{number}", number, "{record}", record,
+		"/v1/customers/{id}", "/v1/customers/"+customer, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"{id}", "1", "{name}", "carrier",
@@ -97,20 +97,21 @@ var bodies = map[string]string{
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
+	"add-case-calls": `{"calls":["RECORD"]}`, "withdraw-case-calls": `{"calls":["RECORD"]}`, "dispute": `{"calls":["RECORD"]}`, "write-case": `{"text":"x"}`, "attach-case-file": `x`,
 	"report-fraud": `{"line":"CUSTOMER-1","text":"x"}`, "set-cooling-off": `{"wait_seconds":86400}`, "hurry-change": `{"why":"x"}`, "add-person-token": `{"name":"x","scopes":["read"],"until":"+2d"}`, "add-staff-token": `{"name":"x","scopes":["read"],"until":"+2d"}`,
 }
 
 // queries name a customer's things where the path does not.
 var queries = map[string]string{
 	"list-lines": "customer=CUSTOMER", "list-registrations": "line=CUSTOMER-1", "list-calls": "line=CUSTOMER-1", "list-cdrs": "line=CUSTOMER-1",
-	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
+	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-cases": "customer=CUSTOMER", "attach-case-file": "name=x", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
 }
 
 // everybodys are open to a customer's people and about no customer.
 var everybodys = []string{"list-notice-kinds", "preview-notice", "get-me", "list-customers", "list-requests"}
 
 func (f *fixture) as(who person.Who, o operation, customer string) *httptest.ResponseRecorder {
-	body := strings.ReplaceAll(bodies[o.id], "CUSTOMER", customer)
+	body := strings.NewReplacer("CUSTOMER", customer, "RECORD", theirThings("{record}", customer)).Replace(bodies[o.id])
 	path := theirThings(o.path, customer)
 	if q := queries[o.id]; q != "" {
 		path += "?" + strings.ReplaceAll(q, "CUSTOMER", customer)
@@ -118,6 +119,9 @@ func (f *fixture) as(who person.Who, o operation, customer string) *httptest.Res
 	r := httptest.NewRequest(o.method, "http://localhost"+path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if o.id == "attach-case-file" {
+		r.Header.Set("Content-Type", "application/octet-stream")
 	}
 	w := httptest.NewRecorder()
 	f.HandlerFor(&who).ServeHTTP(w, r)
@@ -142,6 +146,7 @@ func twoCustomers(t *testing.T) *fixture {
 	}
 	f.happen(t)
 	f.bill(t, identify("bravo"), identify("bravo-1"))
+	f.caseOf(t, identify("bravo"), identify("bravo-1"))
 	f.ana(t)
 	if _, _, err := f.people.Add(ctx, "t", people.NewPerson{Customer: identify("bravo"), Handle: "ana", Role: person.Owner}); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/money"
@@ -62,11 +63,11 @@ func (f *fixture) cases(t testing.TB, w *watch.Watch) *desk.Cases {
 	return c
 }
 
-// caseOf makes case 1 of acme, whose first item has a file.
-func (f *fixture) caseOf(t testing.TB) {
+// caseOf makes a case of a customer, whose first item has a file.
+func (f *fixture) caseOf(t testing.TB, customer, line string) {
 	t.Helper()
-	who := desk.Who{Actor: "acme/ana", Customer: acme}
-	x, err := f.desk().Open(ctx, who, desk.NewCase{Customer: acme, Line: acme1, Title: "Calls to <b>Latvia</b>", Origin: casework.FromReport})
+	who := desk.Who{Actor: account.Handle(customer) + "/ana", Customer: customer}
+	x, err := f.desk().Open(ctx, who, desk.NewCase{Customer: customer, Line: line, Title: "Calls to <b>Latvia</b>", Origin: casework.FromReport})
 	if err == nil {
 		_, err = f.desk().Write(ctx, who, x.ID, desk.Entered{Kind: casework.Evidence, Text: "We were closed.", Name: "alarm\u202e.html", File: strings.NewReader("<script>alert(1)</script>")})
 	}
@@ -78,7 +79,7 @@ func (f *fixture) caseOf(t testing.TB) {
 func TestCases(t *testing.T) {
 	f := newFixture(t, rest.Options{})
 	f.fill(t)
-	f.caseOf(t)
+	f.caseOf(t, acme, acme1)
 	ana := person.Who{Person: "ana", Customer: acme, Role: person.Owner, Actor: "acme/ana"}
 	as := func(who person.Who, method, path, body string) *httptest.ResponseRecorder {
 		t.Helper()

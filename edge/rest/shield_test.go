@@ -108,7 +108,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 // happen makes findings, a notice and a contact.
 func (f *fixture) happen(t testing.TB) {
 	t.Helper()
-	f.caseOf(t)
+	f.caseOf(t, acme, acme1)
 	f.bill(t, acme, acme1)
 	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Channel: account.Mail, Address: "office@example.com"})
 	if err != nil {

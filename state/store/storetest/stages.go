@@ -50,13 +50,7 @@ var stages = []struct {
 	{"People", people},
 	{"Status", publicStatus},
 	{"Passes", passes},
-	{"Cases", casesOfFraud},
-	{"Checkpoints", checkpoints},
-	{"Seals", seals},
-	{"Settling", settling},
 	{"Waitings", waitings},
-	{"TheBooks", theBooks},
-	{"TheBills", theBills},
 	{"Race", racingStages},
 }
 

@@ -24,7 +24,23 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		t.Run("Book/"+c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
 	RunStages(t, open)
+	for _, c := range accounts {
+		t.Run("Accounts/"+c.name, func(t *testing.T) { c.run(t, open(t)) })
+	}
 	t.Run("Marks", func(t *testing.T) { marks(t, open(t)) })
+}
+
+// accounts are of the parts that only whole engines have: what is owed, what is disputed, and what proves it.
+var accounts = []struct {
+	name string
+	run  func(t *testing.T, s store.Store)
+}{
+	{"Cases", casesOfFraud},
+	{"Checkpoints", checkpoints},
+	{"Seals", seals},
+	{"Settling", settling},
+	{"TheBooks", theBooks},
+	{"TheBills", theBills},
 }
 
 // RunMoney tests the part of the ledger.
