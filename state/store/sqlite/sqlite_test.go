@@ -94,11 +94,11 @@ func TestFullDisk(t *testing.T) {
 		}
 		return nil
 	}
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{MaxPages: 100})
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{MaxPages: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := fill(e, 200); err == nil {
+	if err := fill(e, 400); err == nil {
 		t.Fatal("more than the disk holds was written")
 	}
 	open, err := e.OpenCalls(t.Context(), "")
