@@ -37,7 +37,7 @@ func (a *App) selfTests(ctx context.Context) string {
 	return b.String()
 }
 
-// statePromises writes down what is promised from now on. A store that fails keeps nobody from calling: the journal then has the words of before.
+// statePromises writes down what is promised from now on. A store that fails keeps nobody from calling: the journal then keeps the previous words.
 func (a *App) statePromises(ctx context.Context) error {
 	if err := a.casefile.State(ctx, time.Now()); err != nil {
 		a.log.Error("what is promised could not be written to the journal", "error", err)

@@ -166,7 +166,7 @@ func Fingerprint(public string) string {
 }
 
 // Compare says what is wrong between two checkpoints of one journal, "" when nothing is. Two of one number that differ, or a tree that shrank, are two
-// stories told of one journal: a fork, unless a checkpoint in between says that the store was restored.
+// different copies of one journal: a fork, unless a checkpoint in between says that the store was restored.
 func Compare(a, b *Checkpoint) string {
 	if a.Number > b.Number || a.Number == b.Number && a.Epoch > b.Epoch {
 		a, b = b, a

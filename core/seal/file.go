@@ -21,7 +21,7 @@ const (
 	lineTree       = "tree"                 // the name of the tree that the lines after it are of
 	lineRow        = "row"                  // its place, leaf hash, time, kind, version, salt, and name, mark and value of each field
 	lineSkip       = "skip"                 // the place, level and hash of a subtree whose rows are not in the file
-	lineUnsealed   = "unsealed"             // like a row, of before rows were sealed
+	lineUnsealed   = "unsealed"             // like a row, from the time before rows were sealed
 	lineEnd        = "end"                  // a signed note of how many rows there are and of the sum of all lines before
 )
 

@@ -39,7 +39,7 @@ type Report struct {
 	Made     string
 	Keys     []string // public keys by which the file says that it is signed
 	Rows     int64
-	Unsealed int64 // rows of before rows were sealed
+	Unsealed int64 // rows from the time before rows were sealed
 	Trees    int64
 	Passed   []Checkpoint // whose signatures and heads are right
 	Findings []Finding

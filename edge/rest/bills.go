@@ -55,7 +55,7 @@ func (s *Server) billed(err error, what, id string) error {
 	return s.about(err, what, id)
 }
 
-// bill is one that whoever asks may see.
+// bill is one that the person who asks may see.
 func (s *Server) bill(ctx context.Context, number int64) (billing.Bill, error) {
 	if s.d.Billing == nil {
 		return billing.Bill{}, unavailable("billing")
