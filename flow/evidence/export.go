@@ -242,7 +242,7 @@ func (x *export) row(r *fact.Row) seal.Sealed {
 	if err == nil && x.f.Withhold != nil {
 		s.Withhold(func(f *seal.Field) bool { return x.f.Withhold(r, f) })
 	}
-	return s // without a proof it does not have the leaf's hash, and whoever checks sees that
+	return s // without a proof it does not have the leaf's hash, and the person who checks sees that
 }
 
 // path is how far a tree was written.
@@ -316,7 +316,7 @@ func (x *export) withFacts(ctx context.Context, leaves []placed, yield func(plac
 	return err
 }
 
-// unsealedRows writes what no leaf is of: facts of before rows were sealed, and any that were put in around the program.
+// unsealedRows writes what no leaf is of: facts from the time before rows were sealed, and any that somebody added around the program.
 func (x *export) unsealedRows(ctx context.Context) error {
 	write := func(r *fact.Row) {
 		s := x.row(r)

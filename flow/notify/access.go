@@ -50,7 +50,7 @@ func (n *Notifier) readAccess(f *store.Fact) (draft, bool) {
 		who, mail = before.Login, before.Mail
 		texts = []string{before.Login + " may not sign in any more"}
 	case fact.KindPersonChanged:
-		mail, texts = before.Mail, changesOf(&before, &after) // at the address of before, if that is what was changed
+		mail, texts = before.Mail, changesOf(&before, &after) // at the previous address, if that is what was changed
 	case fact.KindTokenAdded:
 		texts = []string{fmt.Sprintf("%s has a new token for the API, %s, which may: %s", after.Login, after.Token, strings.ReplaceAll(after.Scopes, " ", ", "))}
 	case fact.KindPasskeyAdded, fact.KindPasskeyRemoved:

@@ -189,7 +189,7 @@ func (w *Watch) fold(d *work, done *store.Stepped, ours bool) {
 		w.sweepAgain = 2 // now, and once more: the book publishes a change just after it is in the journal
 	}
 	if d.billed {
-		w.loaded = false // usage, and what was told of it, is read again
+		w.loaded = false // usage, and what people were notified about it, is read again
 	}
 	w.at = d.facts[len(d.facts)-1].Seq
 	w.stats.Facts += int64(len(d.facts))
