@@ -256,8 +256,11 @@ func (s *Server) fillCase(q *query, f *desk.File, v *caseView) {
 		v.Tags = append(v.Tags, tag{look, "", q.t("case.due", "at", s.reader.human(q.at(f.Deadline)))})
 	}
 	owner := template.HTML(template.HTMLEscapeString(q.t("case.nobody"))) //nolint:gosec // escaped
-	if f.Owner != "" {
+	switch {
+	case f.Owner != "" && v.Staff:
 		owner = name(f.Owner)
+	case f.Owner != "": // which member of staff is not for customers
+		owner = template.HTML(template.HTMLEscapeString(q.t("case.desk"))) //nolint:gosec // escaped
 	}
 	v.About = q.mark("case.about", "opened", s.reader.when(q.at(f.Opened)), "owner", owner)
 	if v.Staff {
