@@ -97,6 +97,9 @@ func shapeOf(q *query) string {
 
 func (s *Server) caseTag(q *query, c *casework.Case) tag {
 	t := tag{"", "", q.t("case.state-" + word(c.State))}
+	if c.State == casework.Asked && q.Customer != "" {
+		t.Text = q.t("case.state-asked-you")
+	}
 	switch {
 	case c.Late(q.now):
 		t.Look = "grave"
@@ -256,11 +259,8 @@ func (s *Server) fillCase(q *query, f *desk.File, v *caseView) {
 		v.Tags = append(v.Tags, tag{look, "", q.t("case.due", "at", s.reader.human(q.at(f.Deadline)))})
 	}
 	owner := template.HTML(template.HTMLEscapeString(q.t("case.nobody"))) //nolint:gosec // escaped
-	switch {
-	case f.Owner != "" && v.Staff:
-		owner = name(f.Owner)
-	case f.Owner != "": // which member of staff is not for customers
-		owner = template.HTML(template.HTMLEscapeString(q.t("case.desk"))) //nolint:gosec // escaped
+	if f.Owner != "" {
+		owner = q.worker(f.Owner)
 	}
 	v.About = q.mark("case.about", "opened", s.reader.when(q.at(f.Opened)), "owner", owner)
 	if v.Staff {
@@ -316,9 +316,17 @@ func disputeLook(d casework.Dispute) string {
 	return ""
 }
 
+// worker names the person who did something in a case. Customers read of a member of staff only that it was one.
+func (q *query) worker(actor string) template.HTML {
+	if q.Customer == "" || strings.HasPrefix(actor, account.Handle(q.Customer)+"/") {
+		return name(actor)
+	}
+	return template.HTML(template.HTMLEscapeString(q.t("case.desk"))) //nolint:gosec // escaped
+}
+
 func (s *Server) itemRow(q *query, i *casework.Item, path string) itemRow {
 	r := itemRow{
-		N: i.N, Path: path, Kind: string(i.Kind), Look: q.t("case.kind-" + word(i.Kind)), By: name(i.By), Text: bdi(harmless(i.Text, casework.MaxText)), At: q.at(i.At), Due: q.at(i.Due),
+		N: i.N, Path: path, Kind: string(i.Kind), Look: q.t("case.kind-" + word(i.Kind)), By: q.worker(i.By), Text: bdi(harmless(i.Text, casework.MaxText)), At: q.at(i.At), Due: q.at(i.Due),
 		Amount: i.Amount, Calls: i.Calls, Waits: i.Waits(), Mine: i.By == q.ID,
 	}
 	if i.What != "" {
@@ -328,7 +336,7 @@ func (s *Server) itemRow(q *query, i *casework.Item, path string) itemRow {
 		r.File, r.FileName, r.Size = fmt.Sprintf("%s/files/%d", path, i.N), bdi(harmless(i.File.Name, 80)), i.File.Size
 	}
 	if !i.Ended.IsZero() {
-		r.Ended = q.mark("case.ended", "how", q.t("case.how-"+word(i.How)), "who", name(i.EndedBy), "at", s.reader.when(q.at(i.Ended)))
+		r.Ended = q.mark("case.ended", "how", q.t("case.how-"+word(i.How)), "who", q.worker(i.EndedBy), "at", s.reader.when(q.at(i.Ended)))
 		r.Reply = bdi(harmless(i.Answer, casework.MaxText))
 	}
 	if !r.Waits || q.Customer != "" {
