@@ -68,12 +68,11 @@ func TestACaseFileHasOnlyItsCustomer(t *testing.T) {
 	h.end(p.ID)
 	theirs, _ := h.call("3001", "07700 900123", away)
 	h.call("2001", "0909 879 0123", home) // refused, which the journal is told a moment later
-	for range 300 {
-		if rows, err := h.db.Facts(context.Background(), store.FactFilter{Line: "2001", Kinds: []string{fact.KindCallRefused}}); err != nil || len(rows) > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	h.wait("the refused call in the journal", func() bool {
+		rows, err := h.db.Facts(context.Background(), store.FactFilter{Line: "2001", Kinds: []string{fact.KindCallRefused}})
+		must(t, err)
+		return len(rows) > 0
+	})
 	q := &Request{Case: 17, Title: hostile, Customer: "acme", Name: "Acme", Provider: "Test", Version: "v1", Calls: []call.ID{p.ID}}
 	got, err := h.export(q)
 	must(t, err)

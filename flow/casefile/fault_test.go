@@ -128,13 +128,25 @@ func (h *house) end(id call.ID) {
 	h.t.Helper()
 	h.gate.Ended(id, gate.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 	h.gate.Over(id, nil)
-	for range 500 {
-		if _, err := h.db.CDR(context.Background(), id); err == nil {
-			return
+	h.wait("the record of call "+string(id), func() bool {
+		_, err := h.db.CDR(context.Background(), id)
+		return err == nil
+	})
+}
+
+// wait waits for what the stages behind the gate write.
+func (h *house) wait(what string, there func() bool) {
+	h.t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(20 * time.Second)
+	for !there() {
+		select {
+		case <-again.C:
+		case <-late:
+			h.t.Fatalf("%s did not come", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	h.t.Fatalf("call %s left no record", id)
 }
 
 func (h *house) set(line string, f account.Field, n int64) {
