@@ -21,7 +21,10 @@ const sharesShown = 20
 
 func (s *session) showExposure(e *api.Exposure) error {
 	head, _, _ := strings.Cut(e.Text, ", until ") // the first sentence says until when
-	s.say("%s\n", s.out.Paint(table.Bold, head))
+	for line := range strings.SplitSeq(wrap(head, s.out.Width, "\n"), "\n") {
+		s.say("%s", s.out.Paint(table.Bold, line))
+	}
+	s.say("")
 	for _, text := range e.Words {
 		s.say("  - %s", wrap(text, s.out.Width-4, "\n    "))
 	}
