@@ -17,6 +17,7 @@ import (
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
+	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/door"
 	"ringfence/flow/flood"
@@ -187,9 +188,15 @@ func (a *App) openDoor() error {
 		},
 	})
 	a.answers = &answer.Answers{
-		Book: a.book, Devices: a.shield.devices, Door: a.door, Vouch: a.vouch, Ban: a.ban, Log: a.log,
+		Book: a.book, Devices: a.shield.devices, Door: a.door, Vouch: a.vouch, Ban: a.ban, Report: a.report, Log: a.log,
 	}
 	return err
+}
+
+// report opens a case for what a customer answered. The cases are made after the shield.
+func (a *App) report(ctx context.Context, actor, customer, line, text string) (int64, error) {
+	_, id, err := a.cases.Report(ctx, desk.Who{Actor: actor, Customer: customer}, customer, line, text)
+	return id, err
 }
 
 // ban is made once everything that it asks is there.

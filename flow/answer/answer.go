@@ -30,7 +30,9 @@ type Answers struct {
 	// Vouch records that the calls of a finding were honest, and opens what it closed.
 	Vouch func(ctx context.Context, actor, line, customer, finding string) error
 	Ban   func(net netip.Prefix, d time.Duration, reason string) // as flow/ban's Auto
-	Log   *slog.Logger
+	// Report opens a case about a line, or joins the one that is open, and gives its number.
+	Report func(ctx context.Context, actor, customer, line, text string) (id int64, err error)
+	Log    *slog.Logger
 }
 
 // Act does what a person answered, and says what was done. It is notify.Options.Act.
@@ -67,7 +69,7 @@ func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 
 // notMine locks the thief out: the line is locked, its calls in either direction are cut, and its password is replaced by
 // one that nobody knows, so that he can neither call nor be called. The address is banned unless others use it rightly.
-// Phones that have the old password may still call emergency numbers.
+// What was done becomes a case, in which the owner says which calls were the thief's. Phones that have the old password may still call emergency numbers.
 func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error) {
 	l, ok := a.Book.Line(x.Line)
 	if !ok {
@@ -100,7 +102,25 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 		a.Ban(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
 		done = append(done, "The address "+at.String()+" is blocked for a day.")
 	}
-	return strings.Join(append(done, "Next: ask for a new password for the x.Line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
+	if id := a.opened(ctx, l, x); id != 0 {
+		done = append(done, fmt.Sprintf("We have opened case %d about it: tick the calls there that were not yours.", id))
+	}
+	return strings.Join(append(done, "Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
+}
+
+// opened is the case about what an owner did not do; 0 is none. The line is locked by then, so that a case that cannot be
+// opened is not the owner's problem.
+func (a *Answers) opened(ctx context.Context, l *book.Line, x *notify.Answer) int64 {
+	text := "Not me: somebody else used the login of line " + l.Handle() + "."
+	if x.Address != "" {
+		text += " The notice was about the address " + x.Address + "."
+	}
+	id, err := a.Report(ctx, fact.ByAnswer, l.Customer(), l.ID(), text)
+	if err != nil {
+		a.Log.Error("no case was opened for an answer", "line", l.Handle(), "err", err)
+		return 0
+	}
+	return id
 }
 
 func callsCut(n int) string {

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/flow/device"
 	"ringfence/flow/door/doortest"
@@ -24,6 +26,8 @@ type owner struct {
 	t    *testing.T
 	act  func(context.Context, notify.Answer) (string, error)
 	bans []string
+	said []string // what was reported, or the error of a desk that takes nothing
+	deaf error
 }
 
 var (
@@ -37,6 +41,10 @@ func newOwner(t *testing.T) *owner {
 		Book: o.Book, Devices: o.Devices, Door: o.Door, Log: slog.New(slog.DiscardHandler),
 		Ban: func(net netip.Prefix, d time.Duration, _ string) {
 			o.bans = append(o.bans, fmt.Sprintf("%s for %v", net, d))
+		},
+		Report: func(_ context.Context, actor, customer, line, text string) (int64, error) {
+			o.said = append(o.said, strings.Join([]string{actor, customer, line, text}, "|"))
+			return 17, o.deaf
 		},
 	}
 	o.act = a.Act
@@ -64,6 +72,16 @@ func (o *owner) must(done string, err error) string {
 		o.t.Fatalf("%q, %v", done, err)
 	}
 	return done
+}
+
+// TestNotMineWithoutACase: a line is locked also when no case can be opened about it.
+func TestNotMineWithoutACase(t *testing.T) {
+	o := newOwner(t)
+	o.deaf = errors.New("the store is down")
+	done := o.must(o.says(notify.NotMine, o.Line, about(thief)))
+	if l, _ := o.Book.Line(o.Line); !l.Locked() || strings.Contains(done, "case") {
+		t.Errorf("locked %v: %s", l.Locked(), done)
+	}
 }
 
 // TestNotMine: the line is locked and its password gone, its calls and those to it end, its phones are dropped; the address is banned where the login was used from
@@ -100,6 +118,10 @@ func TestNotMine(t *testing.T) {
 			now, _ := o.Book.HA1(l)
 			if !l.Locked() || !l.CutsCalls() || now == nil || now.MD5 == old.MD5 || len(o.Phones.Lookup(o.Line, time.Now())) != 0 {
 				t.Errorf("locked %v, cuts calls %v, or the old password still opens it, or a phone is left", l.Locked(), l.CutsCalls())
+			}
+			want := strings.Join([]string{fact.ByAnswer, l.Customer(), o.Line, "Not me: somebody else used the login of line 2001."}, "|")
+			if len(o.said) != 1 || !strings.HasPrefix(o.said[0], want) || !strings.Contains(done, "case 17") || strings.Contains(done, "x.") {
+				t.Errorf("reported %q, and the page says: %s", o.said, done)
 			}
 			if !strings.Contains(done, c.calls) || !slices.Equal(o.bans, c.bans) || strings.Contains(done, thief.String()) != (c.bans != nil) {
 				t.Errorf("bans %q, and the page says: %s", o.bans, done)
