@@ -68,11 +68,19 @@ func (s *Server) aboutCase(err error, id int64) error {
 	return s.about(err, "case", strconv.FormatInt(id, 10))
 }
 
-func (s *Server) caseView(c *casework.Case) api.Case {
+// worker is who did something in a case. Customers read of a member of staff only that it was one.
+func worker(ctx context.Context, actor string) string {
+	if mine := own(ctx); actor == "" || mine == "" || strings.HasPrefix(actor, account.Handle(mine)+"/") {
+		return actor
+	}
+	return account.StaffName
+}
+
+func (s *Server) caseView(ctx context.Context, c *casework.Case) api.Case {
 	zone := s.d.Book.Zone("")
 	return api.Case{
 		ID: c.ID, Customer: account.Handle(c.Customer), Account: account.FullIdentity(c.Customer), Line: account.Handle(c.Line), Title: c.Title, State: string(c.State),
-		Outcome: string(c.Outcome), Why: c.Why, Origin: string(c.Origin), Finding: c.Finding, Owner: c.Owner, By: c.By, Opened: in(zone, c.Opened), Deadline: in(zone, c.Deadline),
+		Outcome: string(c.Outcome), Why: c.Why, Origin: string(c.Origin), Finding: c.Finding, Owner: worker(ctx, c.Owner), By: worker(ctx, c.By), Opened: in(zone, c.Opened), Deadline: in(zone, c.Deadline),
 		Late: c.Late(time.Now()), Closed: in(zone, c.Finished), Hold: c.Hold,
 	}
 }
@@ -87,7 +95,7 @@ func (s *Server) listCases(ctx context.Context, c *desk.Cases, in *struct {
 		return out, err
 	}
 	all, err := c.List(ctx, asker(ctx), desk.CaseFilter{Customer: customer, Owner: in.Owner, Open: in.Open, Before: in.Before, Limit: in.Limit + 1})
-	return list(views(all, s.caseView), in.Limit, func(c *api.Case) string { return strconv.FormatInt(c.ID, 10) }), err
+	return list(views(all, func(c *casework.Case) api.Case { return s.caseView(ctx, c) }), in.Limit, func(c *api.Case) string { return strconv.FormatInt(c.ID, 10) }), err
 }
 
 func (s *Server) getCase(ctx context.Context, c *desk.Cases, in *api.CaseID) (api.Case, error) {
@@ -95,23 +103,23 @@ func (s *Server) getCase(ctx context.Context, c *desk.Cases, in *api.CaseID) (ap
 	if err != nil {
 		return api.Case{}, s.aboutCase(err, in.ID)
 	}
-	out := s.caseView(&f.Case)
+	out := s.caseView(ctx, &f.Case)
 	_, disputed := f.Disputed()
 	out.Disputed = int64(disputed)
 	for _, x := range f.Sums {
 		out.Sums = append(out.Sums, api.CaseSum{State: string(x.State), Calls: x.Calls, Retail: int64(x.Retail)})
 	}
 	for i := range f.Items {
-		out.Items = append(out.Items, s.itemView(&f.Items[i]))
+		out.Items = append(out.Items, s.itemView(ctx, &f.Items[i]))
 	}
 	return out, nil
 }
 
-func (s *Server) itemView(i *casework.Item) api.CaseItem {
+func (s *Server) itemView(ctx context.Context, i *casework.Item) api.CaseItem {
 	zone := s.d.Book.Zone("")
 	return api.CaseItem{
-		N: i.N, Kind: string(i.Kind), At: in(zone, i.At), By: i.By, Theirs: i.Theirs, Text: i.Text, Due: in(zone, i.Due), Owner: i.Owner, File: i.File.Name, Size: i.File.Size, SHA256: i.File.Hash,
-		What: i.What, Amount: int64(i.Amount), Calls: int(i.Calls), Waits: i.Waits(), Ended: in(zone, i.Ended), EndedBy: i.EndedBy, How: i.How, Answer: i.Answer,
+		N: i.N, Kind: string(i.Kind), At: in(zone, i.At), By: worker(ctx, i.By), Theirs: i.Theirs, Text: i.Text, Due: in(zone, i.Due), Owner: worker(ctx, i.Owner), File: i.File.Name, Size: i.File.Size, SHA256: i.File.Hash,
+		What: i.What, Amount: int64(i.Amount), Calls: int(i.Calls), Waits: i.Waits(), Ended: in(zone, i.Ended), EndedBy: worker(ctx, i.EndedBy), How: i.How, Answer: i.Answer,
 	}
 }
 
@@ -185,17 +193,17 @@ func (s *Server) listCaseCalls(ctx context.Context, c *desk.Cases, in *caseCalls
 	if err != nil {
 		return out, s.aboutCase(err, in.ID)
 	}
-	return list(views(all, s.caseCallView), in.Limit, func(c *api.CaseCall) string { return c.Call }), nil
+	return list(views(all, func(c *casework.CaseCall) api.CaseCall { return s.caseCallView(ctx, c) }), in.Limit, func(c *api.CaseCall) string { return c.Call }), nil
 }
 
-func (s *Server) caseCallView(c *casework.CaseCall) api.CaseCall {
+func (s *Server) caseCallView(ctx context.Context, c *casework.CaseCall) api.CaseCall {
 	zone := s.d.Book.Zone("")
 	out := api.CaseCall{
 		Call: string(c.Call), Line: account.Handle(c.Line), Begun: in(zone, c.Begun), Retail: int64(c.Retail), State: string(c.State), Verdict: c.Verdict, Why: c.Why, Decision: c.Decision,
 		Steps: []api.CaseStep{},
 	}
 	for _, x := range c.Steps {
-		out.Steps = append(out.Steps, api.CaseStep{At: in(zone, x.At), State: string(x.State), By: x.By, Why: x.Why})
+		out.Steps = append(out.Steps, api.CaseStep{At: in(zone, x.At), State: string(x.State), By: worker(ctx, x.By), Why: x.Why})
 	}
 	return out
 }
@@ -298,7 +306,7 @@ func (s *Server) writeCase(ctx context.Context, c *desk.Cases, in *api.CaseWriti
 		return out, err
 	}
 	i, err := c.Write(ctx, asker(ctx), in.ID, desk.Entered{Kind: kind, Text: in.Body.Text, Due: due, Owner: in.Body.Owner})
-	return s.itemView(&i), s.aboutCase(err, in.ID)
+	return s.itemView(ctx, &i), s.aboutCase(err, in.ID)
 }
 
 // caseFile is a file of any type: it is never shown, only handed out again.
@@ -311,7 +319,7 @@ type caseFile struct {
 
 func (s *Server) attachCaseFile(ctx context.Context, c *desk.Cases, in *caseFile) (out api.CaseItem, err error) {
 	i, err := c.Write(ctx, asker(ctx), in.ID, desk.Entered{Kind: casework.Evidence, Text: in.Text, Name: in.Name, File: bytes.NewReader(in.RawBody)})
-	return s.itemView(&i), s.aboutCase(err, in.ID)
+	return s.itemView(ctx, &i), s.aboutCase(err, in.ID)
 }
 
 func (s *Server) getCaseFile(ctx context.Context, c *desk.Cases, in *api.CaseItemID) (*huma.StreamResponse, error) {
@@ -349,7 +357,7 @@ func (s *Server) decideCase(ctx context.Context, c *desk.Cases, in *api.CaseRuli
 		}
 	}
 	i, err := c.Decide(ctx, asker(ctx), in.ID, r)
-	return s.itemView(&i), s.aboutCase(err, in.ID)
+	return s.itemView(ctx, &i), s.aboutCase(err, in.ID)
 }
 
 func (s *Server) secondDecision(ctx context.Context, c *desk.Cases, in *api.CaseSecond) (api.Case, error) {

@@ -145,6 +145,15 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s %s %s %s: %d %s", c.who.Actor, c.method, c.path, c.body, w.Code, w.Body)
 		}
 	}
+	for _, path := range []string{"/v1/cases", "/v1/cases/1", "/v1/cases/1/calls"} { // logins of staff are nothing to customers
+		theirs, ours := as(ana, "GET", path, "").Body.String(), as(priya, "GET", path, "").Body.String()
+		if strings.Contains(theirs, "priya") || strings.Contains(theirs, "maya") || !strings.Contains(theirs, "acme/ana") || !strings.Contains(theirs, `"staff"`) {
+			t.Errorf("a customer reads at %s: %s", path, theirs)
+		}
+		if !strings.Contains(ours, "staff/priya") {
+			t.Errorf("staff read at %s: %s", path, ours)
+		}
+	}
 	w := as(ana, "GET", "/v1/cases/1/items/1/file", "")
 	if w.Code != 200 || w.Body.String() != "<script>alert(1)</script>" || w.Header().Get("Content-Type") != "application/octet-stream" || w.Header().Get("X-Content-Type-Options") != "nosniff" ||
 		w.Header().Get("Content-Disposition") != "attachment; filename=alarm_.html" {

@@ -20,7 +20,7 @@ type Case struct {
 	Origin   string     `json:"origin,omitempty" enum:"finding,report,hand,"`
 	Finding  int64      `json:"finding,omitempty" doc:"that it was opened from"`
 	Owner    string     `json:"owner,omitempty" doc:"member of staff who works on it"`
-	By       string     `json:"by,omitempty" doc:"who opened it"`
+	By       string     `json:"by,omitempty" doc:"who opened it; a customer reads staff where a member of staff did something"`
 	Opened   time.Time  `json:"opened"`
 	Deadline time.Time  `json:"deadline,omitzero" doc:"by which the customer has an answer"`
 	Late     bool       `json:"late,omitempty"`
