@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"time"
 
 	"ringfence/core/books"
 	"ringfence/flow/billing"
@@ -17,6 +18,15 @@ func (a *App) openBilling() error {
 		var err error
 		if o.VAT, err = books.ParseRates(c.VAT); err != nil {
 			return fmt.Errorf("billing.vat-percent: %w", err)
+		}
+	}
+	if c.From != "" {
+		zone, err := time.LoadLocation(a.cfg.Provider.Zone)
+		if err == nil {
+			o.From, err = time.ParseInLocation(time.DateOnly, c.From, zone)
+		}
+		if err != nil {
+			return fmt.Errorf("billing.from: %w", err)
 		}
 	}
 	a.billing = billing.New(o)

@@ -356,6 +356,10 @@ type Billing struct {
 	// of a bill is the one in force on the last day of its period. Left out, bills have no VAT.
 	VAT string `toml:"vat-percent"`
 
+	// From is the day, as 2026-12-01, from which calls are billed: those that began earlier, in the provider's zone, are on no bill. Left out, it
+	// is the upgrade to the first version with bills, or everything if there were no calls before it. What a run has left out stays so.
+	From string `toml:"from"`
+
 	// DaysToPay is how many days after its issue a bill is to be paid.
 	DaysToPay int `toml:"days-to-pay" default:"14" min:"1" max:"365"`
 

@@ -186,6 +186,8 @@ func (v *validator) provider() {
 	_, err = books.ParseRates(b.VAT)
 	v.check(b.VAT == "" || err == nil, "billing.vat-percent", b.VAT, `a percentage ("20"), or several with the days from which they are in force ("17.5, 20 from 2011-01-04")`)
 	v.check(b.WebhookSecret == "" || len(b.WebhookSecret) >= 16, "billing.webhook-secret", "", "at least 16 characters")
+	_, err = time.Parse(time.DateOnly, b.From)
+	v.check(b.From == "" || err == nil, "billing.from", b.From, `a day ("2026-12-01")`)
 	v.check(len(b.Address) <= 500, "billing.address", b.Address, "at most 500 bytes")
 	v.check(len(p.Name) <= 100, "provider.name", p.Name, "at most 100 bytes")
 	v.check(p.PeakUntil.Duration >= p.PeakFrom.Duration, "provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")

@@ -130,6 +130,7 @@ const (
 	KindTokenAdded          = "token.added"
 	KindTokenRemoved        = "token.removed"
 	KindBillIssued          = "bill.issued"
+	KindBillLeft            = "bill.left"
 	KindBillReminded        = "bill.reminded"
 	KindCreditBooked        = "credit.booked"
 	KindPaymentBooked       = "payment.booked"
@@ -264,6 +265,7 @@ var Kinds = [...]string{
 	KindTokenAdded,
 	KindTokenRemoved,
 	KindBillIssued,
+	KindBillLeft,
 	KindBillReminded,
 	KindCreditBooked,
 	KindPaymentBooked,
@@ -7228,6 +7230,42 @@ func (f *BillIssued) Kind() string { return KindBillIssued }
 // Row is the fact as the journal keeps it.
 func (f *BillIssued) Row(at time.Time, s Subject) Row {
 	return row(at, KindBillIssued, 1, "", s, f.Append(buffer()))
+}
+
+// BillLeft is bill.left: calls from before the bills began are on none.
+type BillLeft struct {
+	Count    int64       // how many
+	Unbilled money.Micro // what calls come to that are on no bill, without VAT, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *BillLeft) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "unbilled_micro", int64(f.Unbilled))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *BillLeft) Decode(body []byte) error {
+	*f = BillLeft{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "count":
+			return v.int(&f.Count)
+		case "unbilled_micro":
+			return v.int((*int64)(&f.Unbilled))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *BillLeft) Kind() string { return KindBillLeft }
+
+// Row is the fact as the journal keeps it.
+func (f *BillLeft) Row(at time.Time, s Subject) Row {
+	return row(at, KindBillLeft, 1, "", s, f.Append(buffer()))
 }
 
 // BillReminded is bill.reminded: a customer is reminded of a bill.

@@ -243,6 +243,8 @@ func empty(kind string) Body {
 		return new(TokenRemoved)
 	case KindBillIssued:
 		return new(BillIssued)
+	case KindBillLeft:
+		return new(BillLeft)
 	case KindBillReminded:
 		return new(BillReminded)
 	case KindCreditBooked:

@@ -24,6 +24,7 @@ import (
 // Store is what of the store is needed: the books, and the records of calls.
 type Store interface {
 	store.Accounts
+	store.Marks
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
 }
 
@@ -37,6 +38,7 @@ type Options struct {
 	VAT      books.Rates // none: bills have no VAT
 	Secret   []byte      // of signed payments; shorter than 16 bytes: there are none
 	PayIn    int         // days from a bill until it is to be paid; 0 is 14
+	From     time.Time   // calls that began earlier are on no bill; zero: as the store says, which knows when it got its first bills
 	Log      *slog.Logger
 }
 

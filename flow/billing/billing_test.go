@@ -222,6 +222,48 @@ func once(t *testing.T, p *provider, ids map[call.ID]money.Micro, net money.Micr
 	}
 }
 
+// TestCallsFromBeforeTheBillsBegan guards that an upgraded provider does not bill what was billed before by other means, neither by the mark that
+// the upgrade left nor by the configured day, and that its calls do not count as un-billed for ever.
+func TestCallsFromBeforeTheBillsBegan(t *testing.T) {
+	for name, configured := range map[string]time.Time{"by the upgrade": {}, "by configuration": november} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			ctx := t.Context()
+			must(t, p.db.PutMark(ctx, store.Mark{Name: store.MarkBillingFrom, Value: november.Add(-time.Hour).Format(time.RFC3339)}, ""))
+			b := billing.New(billing.Options{Store: p.db, Book: p.book, From: configured})
+			p.gather = true
+			for i := range 1200 {
+				p.settle(t, "acme", "a-1", november.Add(-48*time.Hour), money.Micro(i+1))
+			}
+			p.flush(t)
+			p.gather = false
+			between := p.settle(t, "acme", "a-1", november.Add(-time.Minute), money.Pound)
+			p.settle(t, "acme", "a-1", november.Add(time.Minute), 2*money.Pound)
+			want := billing.Report{Bills: 1, Calls: 2, Net: 3 * money.Pound, Gross: 3 * money.Pound, Last: 1}
+			if !configured.IsZero() {
+				want.Calls, want.Net, want.Gross = 1, 2*money.Pound, 2*money.Pound
+			}
+			r, err := b.Run(ctx, billing.Run{Now: true, By: "tom"}, november.Add(time.Hour))
+			must(t, err)
+			if r != want {
+				t.Errorf("%+v, want %+v", r, want)
+			}
+			if _, err := b.BillOf(ctx, between); (err == nil) != configured.IsZero() {
+				t.Errorf("the call in between: %v", err)
+			}
+			used := map[string]money.Micro{}
+			must(t, p.db.Usage(ctx, func(u store.Usage) error { used[u.Subject] = u.Unbilled; return nil }))
+			if used["account/acme"] != -(1200*1201/2 + 3*money.Pound) { // nothing counted the calls up in this test
+				t.Errorf("un-billed: %s", used["account/acme"])
+			}
+			p.settle(t, "acme", "a-1", november.Add(-72*time.Hour), money.Pound)
+			if r, err := b.Run(ctx, billing.Run{Now: true, By: "tom"}, november.Add(2*time.Hour)); err != nil || r.Bills != 0 {
+				t.Errorf("a record that came late: %+v %v", r, err)
+			}
+		})
+	}
+}
+
 // TestPaymentsAndCreditsGiveNoFreshCap guards that the purses of a line are the same after whatever is booked.
 func TestPaymentsAndCreditsGiveNoFreshCap(t *testing.T) {
 	p := newProvider(t)

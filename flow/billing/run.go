@@ -24,6 +24,8 @@ type Run struct {
 	Customer string // identity; "" is all
 	Now      bool   // what was used up to now; else up to the end of the last month, in each customer's zone
 	By       string
+
+	from call.ID // the first call that may be billed; "": any
 }
 
 // Report is what a run did.
@@ -37,6 +39,9 @@ type Report struct {
 
 // Run bills what is due. It can be broken off at any point and run again: each call is on one bill.
 func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, err error) {
+	if run.from, err = b.from(ctx); err != nil {
+		return r, err
+	}
 	if run.Customer != "" {
 		if _, ok := b.o.Book.Customer(run.Customer); !ok {
 			return r, fmt.Errorf("customer %s: %w", run.Customer, ErrNotFound)
@@ -74,12 +79,48 @@ func (b *Billing) until(customer string, run Run, now time.Time) time.Time {
 	return time.Date(here.Year(), here.Month(), 1, 0, 0, 0, 0, here.Location())
 }
 
+// from is the id below which calls are on no bill.
+func (b *Billing) from(ctx context.Context) (call.ID, error) {
+	if !b.o.From.IsZero() {
+		return call.FirstID(b.o.From), nil
+	}
+	marks, err := b.o.Store.Marks(ctx)
+	text := marks[store.MarkBillingFrom].Value
+	if err != nil || text == "" {
+		return "", err
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return call.FirstID(at), err
+}
+
+// leave takes the calls from before the bills began off those that are due: they were billed by other means.
+func (b *Billing) leave(ctx context.Context, customer string, from call.ID, now time.Time) error {
+	for from != "" {
+		old, err := b.o.Store.DueCalls(ctx, customer, "", from, chunk)
+		if err != nil || len(old) == 0 {
+			return err
+		}
+		said := fact.BillLeft{Count: int64(len(old))}
+		for i := range old {
+			said.Unbilled = said.Unbilled.Add(old[i].Net)
+		}
+		if err := b.o.Store.LeaveCalls(ctx, customer, old, said.Row(now, fact.Subject{Account: customer})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *Billing) customer(ctx context.Context, run Run, id string, now time.Time, r *Report) error {
 	for try := 0; ; try++ {
-		bill, err := b.next(ctx, id, run, now)
+		err := b.leave(ctx, id, run.from, now)
+		var bill Bill
+		if err == nil {
+			bill, err = b.next(ctx, id, run, now)
+		}
 		if err == nil {
 			var finished bool
-			finished, err = b.fill(ctx, &bill, now)
+			finished, err = b.fill(ctx, &bill, run.from, now)
 			if err == nil && finished {
 				r.Bills, r.Calls, r.Last = r.Bills+1, r.Calls+bill.Calls, bill.Number
 				r.Net, r.Gross = r.Net.Add(bill.Net), r.Gross.Add(bill.Gross)
@@ -114,9 +155,9 @@ func (b *Billing) next(ctx context.Context, customer string, run Run, now time.T
 }
 
 // fill moves the calls to a bill that are due and issues it; false: there are none.
-func (b *Billing) fill(ctx context.Context, bill *Bill, now time.Time) (finished bool, err error) {
+func (b *Billing) fill(ctx context.Context, bill *Bill, from call.ID, now time.Time) (finished bool, err error) {
 	for !finished {
-		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, call.FirstID(bill.Until), chunk)
+		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, from, call.FirstID(bill.Until), chunk)
 		if err != nil || len(calls) == 0 && bill.Number == 0 {
 			return false, err
 		}

@@ -29,8 +29,7 @@ type Bill struct {
 	Gross       money.Micro // rounded
 	Rate        books.Rate
 	By          string
-	Mailed      time.Time
-	Reminders   int64 // that were sent
+	Reminders   int64 // how far they have gone
 	Reminded    time.Time
 }
 
@@ -91,13 +90,15 @@ type Accounts interface {
 
 	// DueCustomers are those with calls that are not billed and have an id below one, or with a bill in the making, by identity.
 	DueCustomers(ctx context.Context, below call.ID, after string, limit int) ([]string, error)
-	// DueCalls are calls of a customer with an id below one that are on no bill, in the order of their ids.
-	DueCalls(ctx context.Context, customer string, below call.ID, limit int) ([]DueCall, error)
+	// DueCalls are calls of a customer that are on no bill, with ids from one on ("" is the first) and below another, in the order of their ids.
+	DueCalls(ctx context.Context, customer string, from, below call.ID, limit int) ([]DueCall, error)
+	// LeaveCalls makes calls be on no bill, ever: each must be due, else ErrMoved and nothing is written. They do not count as un-billed usage any more.
+	LeaveCalls(ctx context.Context, customer string, calls []DueCall, facts ...Fact) error
 	// StepBill moves calls to a bill: each must be due, else ErrMoved and nothing is written. ErrExists when a bill of the customer is being made already.
 	StepBill(ctx context.Context, s BillStep) (Bill, error)
 	Bills(ctx context.Context, f BillFilter) ([]Bill, error) // newest first
 	Bill(ctx context.Context, number int64) (Bill, error)
-	// MarkBill writes Mailed, Reminders and Reminded if Reminders was so many and Mailed as it was; else ErrMoved.
+	// MarkBill writes Reminders and Reminded if Reminders was so many; else ErrMoved.
 	MarkBill(ctx context.Context, was, b Bill, facts ...Fact) error
 	BillSums(ctx context.Context, number int64) ([]BillSum, error) // by line and country
 	// BilledCalls are calls of a line to a country on a bill, in the order of their ids, after one.

@@ -19,6 +19,9 @@ const (
 	MarkKey      = "key"      // Sealed opens with the key that seals the store's secrets
 	MarkBackup   = "backup"   // instant of the last backup; in a copy, the instant up to which it is complete
 	MarkGap      = "gap"      // a Gap, while one is open; "" when it was accepted
+
+	MarkBillingFrom = "billing-from" // instant (RFC 3339) from which calls are billed; no mark: all are
+	MarkBillRun     = "bill-run"     // the run of bills of a month: who is at it, and which month is done
 )
 
 // Mark is a value about the store as a whole, which every node must know.

@@ -170,11 +170,11 @@ func (s *Queries) EachBalance(ctx context.Context, under string, yield func(stri
 
 var bills = table[store.Bill]{
 	"bill", "bills", 1,
-	"number, customer, state, begins, until, made, due, calls, net, vat, gross, rate, actor, mailed, reminders, reminded",
+	"number, customer, state, begins, until, made, due, calls, net, vat, gross, rate, actor, reminders, reminded",
 	func(b *store.Bill) []any {
 		return []any{
-			&b.Number, &b.Customer, &b.State, &b.From, &b.Until, &b.Made, &b.Due, &b.Calls, &b.Net, &b.VAT, &b.Gross, &b.Rate, &b.By, &b.Mailed,
-			&b.Reminders, &b.Reminded,
+			&b.Number, &b.Customer, &b.State, &b.From, &b.Until, &b.Made, &b.Due, &b.Calls, &b.Net, &b.VAT, &b.Gross, &b.Rate, &b.By, &b.Reminders,
+			&b.Reminded,
 		}
 	},
 }
@@ -203,9 +203,9 @@ func (s *Queries) DueCustomers(ctx context.Context, below call.ID, after string,
 }
 
 // DueCalls are calls that are on no bill.
-func (s *Queries) DueCalls(ctx context.Context, customer string, below call.ID, limit int) ([]store.DueCall, error) {
-	const sql = "SELECT c.line, c.country, c.id, c.talk, c.retail FROM due_call d JOIN cdr c ON c.id = d.call WHERE d.account = $1 AND d.call < $2 ORDER BY d.call LIMIT $3"
-	out, err := list(ctx, s.db, sql, []any{customer, string(below), int64(limit)}, func(r Rows) (c store.DueCall, err error) {
+func (s *Queries) DueCalls(ctx context.Context, customer string, from, below call.ID, limit int) ([]store.DueCall, error) {
+	const sql = "SELECT c.line, c.country, c.id, c.talk, c.retail FROM due_call d JOIN cdr c ON c.id = d.call WHERE d.account = $1 AND d.call >= $2 AND d.call < $3 ORDER BY d.call LIMIT $4"
+	out, err := list(ctx, s.db, sql, []any{customer, string(from), string(below), int64(limit)}, func(r Rows) (c store.DueCall, err error) {
 		err = r.Scan(&c.Line, &c.Country, (*string)(&c.Call), (*int64)(&c.Talk), (*int64)(&c.Net))
 		return c, err
 	})
@@ -253,17 +253,40 @@ func beginBill(ctx context.Context, tx Tx, b *store.Bill) (err error) {
 	return translate(err, "bill")
 }
 
-func moveCalls(ctx context.Context, tx Tx, b store.Bill, calls []store.DueCall) error {
-	if len(calls) == 0 {
-		return nil
-	}
+// LeaveCalls takes calls off those that are due.
+func (s *Queries) LeaveCalls(ctx context.Context, customer string, calls []store.DueCall, facts ...store.Fact) error {
+	err := s.db.Write(ctx, func(tx Tx) error {
+		if err := dropDue(ctx, tx, customer, calls); err != nil {
+			return err
+		}
+		left := map[string]money.Micro{}
+		for i := range calls {
+			left["line/"+calls[i].Line] = left["line/"+calls[i].Line].Add(calls[i].Net)
+			left["account/"+customer] = left["account/"+customer].Add(calls[i].Net)
+		}
+		if err := billUsage(ctx, tx, left); err != nil {
+			return err
+		}
+		return note(ctx, tx, facts)
+	})
+	return about("leaving calls unbilled", err)
+}
+
+func dropDue(ctx context.Context, tx Tx, customer string, calls []store.DueCall) error {
 	n, err := tx.ExecMany(ctx, "DELETE FROM due_call WHERE account = $1 AND call = $2", len(calls), func(i int) []any {
-		return []any{b.Customer, string(calls[i].Call)}
+		return []any{customer, string(calls[i].Call)}
 	})
 	if err == nil && n != int64(len(calls)) {
 		err = store.ErrMoved
 	}
-	if err != nil {
+	return err
+}
+
+func moveCalls(ctx context.Context, tx Tx, b store.Bill, calls []store.DueCall) error {
+	if len(calls) == 0 {
+		return nil
+	}
+	if err := dropDue(ctx, tx, b.Customer, calls); err != nil {
 		return err
 	}
 	type at struct{ line, country string }
@@ -348,11 +371,10 @@ func (s *Queries) Bill(ctx context.Context, number int64) (store.Bill, error) {
 	return bills.one(ctx, s.db, fmt.Sprintf("bill %d", number), " WHERE number = $1", number)
 }
 
-// MarkBill records mails about a bill.
+// MarkBill records a reminder of a bill.
 func (s *Queries) MarkBill(ctx context.Context, was, b store.Bill, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
-		n, err := tx.Exec(ctx, "UPDATE bill SET mailed = $4, reminders = $5, reminded = $6 WHERE number = $1 AND mailed = $2 AND reminders = $3",
-			b.Number, Micros(was.Mailed), was.Reminders, Micros(b.Mailed), b.Reminders, Micros(b.Reminded))
+		n, err := tx.Exec(ctx, "UPDATE bill SET reminders = $3, reminded = $4 WHERE number = $1 AND reminders = $2", b.Number, was.Reminders, b.Reminders, Micros(b.Reminded))
 		if err == nil && n == 0 {
 			err = store.ErrMoved
 		}

@@ -83,7 +83,7 @@ func theBills(t *testing.T, s store.Store) {
 	who, err = s.DueCustomers(ctx, ID(1), "", 5)
 	ok(t, err)
 	same(t, "nothing so early", who, []string(nil))
-	calls, err := s.DueCalls(ctx, "acme", ID(5), 10)
+	calls, err := s.DueCalls(ctx, "acme", "", ID(5), 10)
 	ok(t, err)
 	if len(calls) != 4 || calls[0].Call != ID(1) || calls[0].Net != money.Pound || calls[3].Line != "b" || calls[0].Talk == 0 || calls[0].Country != "GB" {
 		t.Fatalf("due: %+v", calls)
@@ -130,6 +130,28 @@ func theBills(t *testing.T, s store.Store) {
 	billsAreRead(t, s, b)
 }
 
+// callsAreLeft wants calls from before the bills began to be on none, and gone from the usage.
+func callsAreLeft(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	due(t, s, 1, 4, "a")
+	old, err := s.DueCalls(ctx, "acme", "", ID(3), 9)
+	ok(t, err)
+	left := store.Fact{Kind: "bill.left", Account: "acme"}
+	ok(t, s.LeaveCalls(ctx, "acme", old, left))
+	wantIs(t, "left twice", s.LeaveCalls(ctx, "acme", old[:1], left), store.ErrMoved)
+	rest, err := s.DueCalls(ctx, "acme", ID(4), ID(99), 9)
+	ok(t, err)
+	if len(old) != 2 || len(rest) != 1 || rest[0].Call != ID(4) {
+		t.Errorf("left %+v, due from 4 on %+v", old, rest)
+	}
+	used := map[string]money.Micro{}
+	ok(t, s.Usage(ctx, func(u store.Usage) error { used[u.Subject] = u.Unbilled; return nil }))
+	same(t, "taken from usage", used, map[string]money.Micro{"line/a": -2 * money.Pound, "account/acme": -2 * money.Pound})
+	facts, err := s.Facts(ctx, store.FactFilter{Kind: "bill.left"})
+	ok(t, err)
+	same(t, "facts", len(facts), 1)
+}
+
 func billsAreRead(t *testing.T, s store.Store, b store.Bill) {
 	ctx := t.Context()
 	sums, err := s.BillSums(ctx, b.Number)
@@ -146,7 +168,7 @@ func billsAreRead(t *testing.T, s store.Store, b store.Bill) {
 	same(t, "the bill of a call", on.Number, b.Number)
 	_, err = s.BillOf(ctx, "acme", "b", "GB", ID(5))
 	wantIs(t, "of one that is due", err, store.ErrNotFound)
-	rest, err := s.DueCalls(ctx, "acme", ID(99), 9)
+	rest, err := s.DueCalls(ctx, "acme", "", ID(99), 9)
 	ok(t, err)
 	if len(rest) != 1 || rest[0].Call != ID(5) {
 		t.Errorf("still due: %+v", rest)
@@ -158,7 +180,7 @@ func billsAreRead(t *testing.T, s store.Store, b store.Bill) {
 	ok(t, s.Usage(ctx, func(u store.Usage) error { used[u.Subject] = u.Unbilled; return nil }))
 	same(t, "taken from usage", used, map[string]money.Micro{"line/a": -3 * money.Pound, "line/b": -money.Pound, "account/acme": -4 * money.Pound})
 	marked := b
-	marked.Mailed, marked.Reminders, marked.Reminded = someday, 1, someday
+	marked.Reminders, marked.Reminded = 1, someday
 	ok(t, s.MarkBill(ctx, b, marked))
 	wantIs(t, "marked twice", s.MarkBill(ctx, b, marked), store.ErrMoved)
 	list, err := s.Bills(ctx, store.BillFilter{Customer: "acme", State: store.BillIssued})

@@ -41,6 +41,7 @@ var accounts = []struct {
 	{"Settling", settling},
 	{"TheBooks", theBooks},
 	{"TheBills", theBills},
+	{"CallsAreLeft", callsAreLeft},
 }
 
 // RunMoney tests the part of the ledger.

@@ -124,6 +124,11 @@ func UpgradedVersion2(t *testing.T, s store.Store) {
 	if old.Retail != 17 || old.Talk != 59*time.Second || old.Line != "100" || old.By != call.Callee || old.Status != 200 {
 		t.Fatalf("record %+v", old)
 	}
+	marks, err := s.Marks(ctx)
+	ok(t, err)
+	if from, err := time.Parse(time.RFC3339, marks[store.MarkBillingFrom].Value); err != nil || time.Since(from).Abs() > time.Hour {
+		t.Fatalf("what was paid before the upgrade would be billed: calls are billed from %v (%v)", marks[store.MarkBillingFrom], err)
+	}
 	findings, err := s.Findings(ctx, store.FindingFilter{Open: true})
 	ok(t, err)
 	if len(findings) != 1 || findings[0].Count != 3 || findings[0].Line != "100" {
