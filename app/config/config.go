@@ -14,7 +14,11 @@
 // A field left out has its default, and so has one set to "" or 0. An empty list is an empty list.
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"ringfence/core/retain"
+)
 
 //go:generate sh -c "go run ringfence/cmd/ringfence config reference --markdown >../../docs/configuration.md"
 
@@ -47,6 +51,7 @@ type Config struct {
 	Web      Web      `toml:"web"`
 	Admin    Admin    `toml:"admin"`
 	Evidence Evidence `toml:"evidence"`
+	Retain   Retain   `toml:"retain"`
 	Metrics  Metrics  `toml:"metrics"`
 	Tracing  Tracing  `toml:"tracing"`
 	Log      Log      `toml:"log"`
@@ -713,6 +718,49 @@ type Evidence struct {
 
 	// TimeStampers is the list of time stampers (RFC 3161) that stamp checkpoints, once a minute at most: "http://timestamp.example". Left out, none.
 	TimeStampers []string `toml:"time-stampers"`
+}
+
+// Retain sets how long things are kept, by the calendar: "6 years 3 months", "400 days", or "for ever" (also "0"). What is not billed, not paid, in a case, or
+// held by staff stays longer. See retention.md, which explains each default.
+type Retain struct {
+	// Calls is how long call records, and the facts about these calls, are kept in the database.
+	Calls Period `toml:"calls" default:"2 years" reload:"live"`
+
+	// Archive "on" writes calls and their facts to compressed files before they leave the database. "off" only deletes them.
+	Archive string `toml:"archive" default:"on" one:"on,off" reload:"live"`
+
+	// Archives is how long after its calls such a file is kept.
+	Archives Period `toml:"archives" default:"6 years 3 months" reload:"live"`
+
+	// Journal is how long other facts about logins, phones, findings and attacks are kept.
+	Journal Period `toml:"journal" default:"2 years" reload:"live"`
+
+	// Devices is how long a phone or a place is known after it was last seen.
+	Devices Period `toml:"devices" default:"13 months" reload:"live"`
+
+	// Notices is how long notices are kept.
+	Notices Period `toml:"notices" default:"2 years" reload:"live"`
+
+	// Findings is how long closed findings are kept after they were last seen.
+	Findings Period `toml:"findings" default:"2 years" reload:"live"`
+
+	// Cases is how long a case is kept after it was closed, with its files, claims and plans.
+	Cases Period `toml:"cases" default:"6 years 3 months" reload:"live"`
+
+	// Books is how long bills, payments and credits are kept.
+	Books Period `toml:"books" default:"7 years" reload:"live"`
+
+	// Audit is how long facts about who changed what are kept: settings, people, prices, bills, cases. Calls cannot be explained without them, so it is not
+	// shorter than calls and journal.
+	Audit Period `toml:"audit" default:"7 years" reload:"live"`
+}
+
+// Kept are the periods by kind.
+func (r *Retain) Kept() map[retain.Kind]retain.Period {
+	return map[retain.Kind]retain.Period{
+		retain.Calls: r.Calls.Period, retain.Archives: r.Archives.Period, retain.Journal: r.Journal.Period, retain.Devices: r.Devices.Period, retain.Notices: r.Notices.Period,
+		retain.Findings: r.Findings.Period, retain.Cases: r.Cases.Period, retain.Books: r.Books.Period, retain.Audit: r.Audit.Period,
+	}
 }
 
 // Admin is the interface that the command line and other programs use.

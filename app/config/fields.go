@@ -101,6 +101,8 @@ func kindOf(t reflect.Type) string {
 		return `a length of time ("90s", "10m", "1h30m")`
 	case reflect.TypeFor[Clock]():
 		return `a time of day ("08:00")`
+	case reflect.TypeFor[Period]():
+		return `a period ("6 years 3 months", "400 days", "for ever")`
 	case reflect.TypeFor[netip.AddrPort]():
 		return `an address and port ("127.0.0.1:5060", "[::1]:5060")`
 	case reflect.TypeFor[Secret](), reflect.TypeFor[Setting]():

@@ -16,6 +16,7 @@ import (
 	"ringfence/core/liability"
 	"ringfence/core/money"
 	"ringfence/core/phone"
+	"ringfence/core/retain"
 )
 
 // Validate says everything that is wrong with a complete configuration (see Complete), or nil. It looks at no file.
@@ -41,6 +42,10 @@ func (c *Config) faults() Faults {
 	v.notices()
 	v.settings()
 	v.watch()
+	for _, f := range retain.Faults(v.c.Retain.Kept()) {
+		key := "retain." + string(f.Shorter)
+		v.bad(key, v.value(key).Interface(), "at least as long as retain."+string(f.Than)+" ("+v.c.Retain.Kept()[f.Than].String()+")")
+	}
 	return v.faults
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringfence/core/retain"
 )
 
 // Duration is a length of time written as people do: "90s", "1h30m".
@@ -71,6 +73,26 @@ func (c Clock) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 func (c Clock) String() string {
 	return fmt.Sprintf("%02d:%02d", int(c.Hours()), int(c.Minutes())%60)
 }
+
+// Period is how long something is kept: "6 years 3 months", "for ever".
+type Period struct {
+	retain.Period
+	Set bool // tells for ever from nothing
+}
+
+// UnmarshalText reads a period.
+func (p *Period) UnmarshalText(text []byte) (err error) {
+	*p = Period{}
+	if len(text) == 0 {
+		return nil
+	}
+	p.Period, err = retain.ParsePeriod(string(text))
+	p.Set = err == nil
+	return err
+}
+
+// MarshalText writes it in words.
+func (p Period) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // Setting is a settings field as people write it ("20p", "10", 10); core/account knows what it may say.
 type Setting string
