@@ -59,8 +59,11 @@ func TestWhatKeepsAnItem(t *testing.T) {
 	r := retain.Rules{
 		Keep: map[retain.Kind]retain.Period{retain.Calls: {Years: 1}, retain.Audit: {Years: 1}, retain.Devices: {Years: 1}},
 		Holds: []retain.Hold{
-			{ID: 1, Call: "c1", Line: "l1", Customer: "k1"}, {ID: 2, Line: "l2", Customer: "k2"}, {ID: 3, Customer: "k3"},
-			{ID: 4, From: day0.AddDate(-3, 0, 0), Until: day0.AddDate(-3, 1, 0)}, {ID: 17, Line: "l5", Customer: "k5", Case: true},
+			{ID: 1, Call: "c1", Line: "l1", Customer: "k1"},
+			{ID: 2, Line: "l2", Customer: "k2"},
+			{ID: 3, Customer: "k3"},
+			{ID: 4, From: day0.AddDate(-3, 0, 0), Until: day0.AddDate(-3, 1, 0)},
+			{ID: 17, Line: "l5", Customer: "k5", Case: true},
 		},
 	}
 	old := day0.AddDate(-2, 0, 0)
