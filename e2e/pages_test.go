@@ -31,7 +31,7 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
 	browser := chromium(t)
 	s, owner, staff := demonstration(t)
-	chris, sam := newVisitor(browser, t, 390), newVisitor(browser, t, 1100)
+	chris, sam := newVisitor(browser, t, 390, demoSite), newVisitor(browser, t, 1100, demoSite)
 	t.Run("sign in by link", func(t *testing.T) {
 		v := chris.as(t)
 		v.signIn(owner)
@@ -190,21 +190,25 @@ func chromium(t *testing.T) context.Context {
 
 // visitor is a person at a browser of their own.
 type visitor struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	site string // scheme, host and port of the pages
 }
 
-func newVisitor(browser context.Context, t *testing.T, width int64) *visitor {
+// demoSite is where the demonstration has its pages.
+const demoSite = "http://127.0.0.1:9561"
+
+func newVisitor(browser context.Context, t *testing.T, width int64, site string) *visitor {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(stop)
-	v := &visitor{t, ctx}
+	v := &visitor{t, ctx, site}
 	must(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 800)))
 	return v
 }
 
 // as is the visitor in a part of the test.
-func (v *visitor) as(t *testing.T) *visitor { return &visitor{t, v.ctx} }
+func (v *visitor) as(t *testing.T) *visitor { return &visitor{t, v.ctx, v.site} }
 
 // do takes steps, each of which may last as long as a page on a busy machine does.
 func (v *visitor) do(what string, steps ...chromedp.Action[chromedp.Void]) {
@@ -219,7 +223,7 @@ func (v *visitor) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 func (v *visitor) open(path string) {
 	v.t.Helper()
 	if strings.HasPrefix(path, "/") {
-		path = "http://127.0.0.1:9561" + path
+		path = v.site + path
 	}
 	v.until("it opens "+path, func() bool { // a form that was just sent may still take the tab elsewhere
 		ctx, done := context.WithTimeout(v.ctx, 10*time.Second)

@@ -93,6 +93,9 @@ func (s *Server) questions(q *query, n *nowView) (all []banner) {
 		if slices.ContainsFunc(n.findings, func(f watch.Finding) bool { return f.Line == l.ID() }) {
 			continue // one answer is enough
 		}
+		if l.Locked() {
+			continue // its owner has answered: what is closed matters when the line is opened again
+		}
 		if closed := closedBy(l.Settings().Restrictions, q.now, zone); len(closed) > 0 {
 			all = append(all, s.closedBanner(q, l, closed))
 		}

@@ -188,7 +188,7 @@ func (c *Cases) Report(ctx context.Context, who Who, customer, line, text string
 	}
 	theirs := Who{who.Actor, customer} // staff who pass on what somebody said on the telephone write for them
 	for i := range open {
-		if x := &open[i]; x.Line == line || len(open) == mostOpen {
+		if x := &open[i]; x.Line == line || line == "" && time.Since(x.Opened) < sameMatter || len(open) == mostOpen {
 			if _, err = c.Write(ctx, theirs, x.ID, Entered{Kind: casework.Evidence, Text: text}); !errors.Is(err, ErrFull) {
 				return code, x.ID, err
 			}
@@ -198,8 +198,12 @@ func (c *Cases) Report(ctx context.Context, who Who, customer, line, text string
 	return code, x.ID, err
 }
 
-// mostOpen cases of a customer are open because they reported something; further reports join them.
-const mostOpen = 20
+const (
+	// mostOpen cases of a customer are open because they reported something; further reports join them.
+	mostOpen = 20
+	// sameMatter is for how long a report that names no line is about what was reported last.
+	sameMatter = 24 * time.Hour
+)
 
 // List lists them, newest first. Those of a customer alone are for its people.
 func (c *Cases) List(ctx context.Context, who Who, f CaseFilter) ([]casework.Case, error) {

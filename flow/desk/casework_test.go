@@ -132,6 +132,9 @@ func TestAReportedFraud(t *testing.T) {
 	if _, again, err := o.Report(ctx, o.ana(), o.acme, o.line, "And more."); err != nil || again != id {
 		t.Fatalf("a second report about the line is case %d: %v", again, err)
 	}
+	if _, again, err := o.Report(ctx, o.ana(), o.acme, "", "I do not know which line."); err != nil || again != id {
+		t.Errorf("a report without a line went into case %d, %v", again, err)
+	}
 	if _, err := o.Dispute(ctx, o.ana(), id, Pick{Calls: theirs}, "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("calls of another customer: %v", err)
 	}
