@@ -105,6 +105,13 @@ func (c *CaseCall) step(to Dispute, by, why string, now time.Time) {
 // maxSteps are kept of a call, the first and the newest; the journal has all.
 const maxSteps = 20
 
+// VerdictSum is what the calls with one verdict come to; "" is those that were not judged.
+type VerdictSum struct {
+	Verdict string
+	Calls   int64
+	Retail  money.Micro
+}
+
 // Sum is what the calls in one state come to.
 type Sum struct {
 	State  Dispute

@@ -64,6 +64,7 @@ const (
 // Bounds on what people write, in bytes, and on what a case may hold.
 const (
 	MaxTitle   = 200
+	MaxLinked  = 20 // lines
 	MaxText    = 4000
 	MaxFile    = 20 << 20
 	MaxFiles   = 40        // of the customer's in a case
@@ -92,6 +93,7 @@ type Case struct {
 	Finished time.Time // when it was closed
 	Why      string    // of the outcome
 	Hold     bool      // nothing of it may be deleted, whatever its age
+	Linked   []string  // lines, by identity, that staff linked to it by hand
 	Version  int64     // the store's: counts the writes
 }
 

@@ -161,6 +161,15 @@ func (s *Server) changeCase(ctx context.Context, c *desk.Cases, in *api.CaseChan
 		state := casework.State(b.State)
 		e.State = &state
 	}
+	for text, id := range map[*string]*string{&b.Link: &e.Link, &b.Unlink: &e.Unlink} {
+		if *text != "" {
+			l, err := s.line(ctx, *text)
+			if err != nil {
+				return out, err
+			}
+			*id = l.ID()
+		}
+	}
 	due, err := instant(when.Until, "deadline", b.Deadline, s.d.Book.Zone(""))
 	if err != nil {
 		return out, err
@@ -349,7 +358,7 @@ func (s *Server) decideCase(ctx context.Context, c *desk.Cases, in *api.CaseRuli
 	if err != nil {
 		return out, err
 	}
-	p.All = in.Body.All
+	p.All, p.Verdict = in.Body.All, in.Body.Verdict
 	r := desk.Ruling{What: in.Body.What, Pick: p, Why: in.Body.Why}
 	if in.Body.Amount != "" {
 		if r.Amount, err = money.Billing().ParseAmount(in.Body.Amount); err != nil {

@@ -76,7 +76,8 @@ type Pick struct {
 	Calls       []CallID
 	Line        string // identity
 	From, Until time.Time
-	All         bool // of those that are in the case
+	All         bool   // of those that are in the case
+	Verdict     string // with All: those with this verdict
 }
 
 // NewCase is a case to open.
@@ -305,6 +306,7 @@ func (c *Cases) change(ctx context.Context, who Who, id int64, f func(x *casewor
 // Edit is what staff change of a case; what is nil stays.
 type Edit struct {
 	Title, Owner *string
+	Link, Unlink string // identities of lines
 	State        *casework.State
 	Deadline     *time.Time
 	Hold         *bool
@@ -328,6 +330,9 @@ func (c *Cases) Edit(ctx context.Context, who Who, id int64, e Edit) error {
 		if e.Hold != nil {
 			x.Hold = *e.Hold
 		}
+		if err := c.link(x, &e); err != nil {
+			return w, nil, err
+		}
 		if e.State != nil && *e.State != x.State {
 			if err := x.Move(*e.State); err != nil {
 				return w, nil, err
@@ -336,6 +341,31 @@ func (c *Cases) Edit(ctx context.Context, who Who, id int64, e Edit) error {
 		said := fact.CaseChanged{By: who.Actor, Case: id, Before: editable(&was), After: editable(x)}
 		return store.CaseWrite{Case: x}, []store.Fact{said.Row(time.Now(), subjectOf(x))}, nil
 	})
+}
+
+// link adds a line to those that were linked by hand, or takes one off.
+func (c *Cases) link(x *casework.Case, e *Edit) error {
+	if e.Link != "" && !slices.Contains(x.Linked, e.Link) {
+		if _, ok := c.o.Book.Line(e.Link); !ok {
+			return fmt.Errorf("line: %w", store.ErrNotFound)
+		}
+		if len(x.Linked) >= casework.MaxLinked {
+			return &book.Invalid{Field: "link", Found: account.Handle(e.Link), Want: fmt.Sprintf("at most %d lines", casework.MaxLinked)}
+		}
+		x.Linked = append(slices.Clone(x.Linked), e.Link)
+	}
+	if e.Unlink != "" {
+		x.Linked = slices.DeleteFunc(slices.Clone(x.Linked), func(line string) bool { return line == e.Unlink })
+	}
+	return nil
+}
+
+// Verdicts are what the calls of a case come to, by verdict.
+func (c *Cases) Verdicts(ctx context.Context, who Who, id int64) ([]casework.VerdictSum, error) {
+	if _, err := c.one(ctx, who, id); err != nil {
+		return nil, err
+	}
+	return c.o.Store.CaseVerdicts(ctx, id)
 }
 
 // Close ends a case, and tells the rules whose findings led to it whether they were right.
@@ -646,7 +676,7 @@ func (p *Pick) has(t *casework.CaseCall) bool {
 	if !p.From.IsZero() || !p.Until.IsZero() || p.Line != "" {
 		return (p.Line == "" || p.Line == t.Line) && !t.Begun.Before(p.From) && (p.Until.IsZero() || t.Begun.Before(p.Until))
 	}
-	return p.All
+	return p.All && (p.Verdict == "" || p.Verdict == t.Verdict)
 }
 
 // eachCall goes through the calls of a filter, a page at a time.

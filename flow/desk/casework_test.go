@@ -353,4 +353,40 @@ func TestLinkedLines(t *testing.T) {
 	if lines[o.line] == 0 || lines[o.another] == 0 {
 		t.Errorf("%+v", story)
 	}
+	must(t, o.Edit(ctx, priya, x.ID, Edit{Link: o.another}))
+	must(t, o.Edit(ctx, priya, x.ID, Edit{Link: o.another})) // once
+	if links, err = o.Linked(ctx, x.ID); err != nil || len(links) != 1 || links[0].Why != "hand" {
+		t.Errorf("linked by hand: %+v %v", links, err)
+	}
+	if err := o.Edit(ctx, priya, x.ID, Edit{Link: "~none"}); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a line that is not there: %v", err)
+	}
+	must(t, o.Edit(ctx, priya, x.ID, Edit{Unlink: o.another}))
+	if links, err = o.Linked(ctx, x.ID); err != nil || len(links) != 1 || links[0].Why != "address" {
+		t.Errorf("not by hand any more: %+v %v", links, err)
+	}
+	if places, err := o.Places(ctx, x.ID); err != nil || len(places.Lines) != 1 || len(places.Numbers) == 0 {
+		t.Errorf("%+v %v", places, err)
+	}
+}
+
+// TestDecideByVerdict: of the calls in dispute only those that were judged so.
+func TestDecideByVerdict(t *testing.T) {
+	o, ctx := newOffice(t), t.Context()
+	ids := o.calls(t, o.acme, o.line, 1, 2, 100_000)
+	x, err := o.Open(ctx, priya, NewCase{Customer: o.acme, Line: o.line, Title: "Calls", Origin: casework.ByHand})
+	must(t, err)
+	_, err = o.Dispute(ctx, priya, x.ID, Pick{Calls: ids}, "")
+	must(t, err)
+	must(t, o.Judged(ctx, priya, x.ID, map[CallID]Verdict{ids[0]: {"free", "the lock"}, ids[1]: {"owed", "nothing broken"}}))
+	sums, err := o.Verdicts(ctx, priya, x.ID)
+	must(t, err)
+	if len(sums) != 2 || sums[0].Verdict != "free" || sums[0].Calls != 1 {
+		t.Errorf("%+v", sums)
+	}
+	i, err := o.Decide(ctx, priya, x.ID, Ruling{What: string(casework.Owed), Pick: Pick{All: true, Verdict: "owed"}, Why: "nothing was broken"})
+	must(t, err)
+	if i.Calls != 1 {
+		t.Errorf("%+v", i)
+	}
 }

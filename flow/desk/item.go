@@ -239,6 +239,7 @@ func editable(x *casework.Case) json.RawMessage {
 		Owner    string         `json:"owner,omitempty"`
 		Deadline time.Time      `json:"deadline,omitzero"`
 		Hold     bool           `json:"hold,omitempty"`
-	}{x.Title, x.State, x.Owner, x.Deadline, x.Hold})
+		Linked   []string       `json:"linked,omitempty"`
+	}{x.Title, x.State, x.Owner, x.Deadline, x.Hold, x.Linked})
 	return text
 }

@@ -18,7 +18,7 @@ import (
 // Link is a line that has something in common with a case.
 type Link struct {
 	Subject
-	Why  string // "address", "network", "number", "range" or "device"
+	Why  string // "address", "network", "number", "range" or "device"; "hand": staff linked it
 	What string // which
 	At   time.Time
 	Ours bool // of the case's own customer
@@ -29,6 +29,7 @@ type scene struct {
 	lines       []string
 	from, until time.Time
 	numbers     []string // that were called, the dearest first
+	addresses   []netip.Addr
 	calls       int
 }
 
@@ -78,6 +79,9 @@ func (c *Cases) scene(ctx context.Context, x *casework.Case) (s scene, err error
 		if err == nil && r.Number != "" && !slices.Contains(s.numbers, r.Number) {
 			s.numbers = append(s.numbers, r.Number)
 		}
+		if at := addressOf(r.Source); err == nil && at.IsValid() && len(s.addresses) < sceneNumbers && !slices.Contains(s.addresses, at) {
+			s.addresses = append(s.addresses, at)
+		}
 	}
 	return s, nil
 }
@@ -106,6 +110,11 @@ func (c *Cases) Linked(ctx context.Context, id int64) ([]Link, error) {
 		l.Ours = l.Customer == x.Customer
 		all = append(all, l)
 	}
+	for _, line := range x.Linked {
+		if l, ok := c.o.Book.Line(line); ok {
+			add(Link{Subject: Subject{line, l.Customer()}, Why: "hand", At: s.from})
+		}
+	}
 	if err := c.linkedByPlace(ctx, &s, add); err != nil {
 		return nil, err
 	}
@@ -118,7 +127,7 @@ func (c *Cases) Linked(ctx context.Context, id int64) ([]Link, error) {
 
 // rank orders reasons, the strongest first.
 func rank(why string) int {
-	return slices.Index([]string{"address", "number", "range", "network", "device"}, why)
+	return slices.Index([]string{"hand", "address", "number", "range", "network", "device"}, why)
 }
 
 // linkedByPlace compares where logins came from, and with what phone.

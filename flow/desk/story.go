@@ -40,9 +40,10 @@ func eventOf(f *Fact) Event {
 	return e
 }
 
-// foldIn adds an event to a story. A refusal counts with the one before it where both are for the same reason and to the same destination.
+// foldIn adds an event to a story. A refusal, or a call that ended, counts with the one before it where both are for the
+// same reason and to the same destination.
 func foldIn(story []Event, e Event) []Event {
-	if n := len(story) - 1; n >= 0 && e.Kind == fact.KindCallRefused {
+	if n := len(story) - 1; n >= 0 && (e.Kind == fact.KindCallRefused || e.Kind == fact.KindCallSettled) {
 		if last := &story[n]; last.Kind == e.Kind && last.Reason == e.Reason && last.To == e.To && last.Country == e.Country {
 			last.More, last.Until = last.More+1, e.At
 			return story

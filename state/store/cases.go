@@ -24,6 +24,7 @@ type CaseCallFilter struct {
 	Calls    []call.ID
 	Decision int64 // with Case: those that this item waits to decide
 	States   []casework.Dispute
+	Verdict  string
 	After    call.ID
 	Limit    int
 }
@@ -45,6 +46,7 @@ type Cases interface {
 	CaseCalls(ctx context.Context, f CaseCallFilter) ([]casework.CaseCall, error) // by Call, then Case
 	// CaseSums sums up the calls of a case, or with case 0 those of a customer's cases, by state.
 	CaseSums(ctx context.Context, id int64, customer string) ([]casework.Sum, error)
+	CaseVerdicts(ctx context.Context, id int64) ([]casework.VerdictSum, error) // the calls of a case, by verdict
 	WriteCase(ctx context.Context, w CaseWrite, facts ...Fact) error
 
 	// PutPiece adds a piece of a file, so that a long one holds no lock for long. Pieces count from 0; one that is there is ErrExists.

@@ -161,6 +161,8 @@ type PatchCase struct {
 	Owner    *string `json:"owner,omitempty" maxLength:"100" help:"Member of staff who works on it (staff/priya)." placeholder:"WHO"`
 	Deadline string  `json:"deadline,omitempty" maxLength:"40" doc:"by which the customer has an answer; a time, or as people write it in the provider's zone" type:"when" help:"By when the customer has an answer." placeholder:"WHEN"`
 	Title    string  `json:"title,omitempty" maxLength:"200" help:"What it is about." placeholder:"TEXT"`
+	Link     string  `json:"link,omitempty" maxLength:"80" doc:"a line that staff link to the case: its timeline shows what happened on it" help:"Link this line to the case: the timeline shows what happened on it." placeholder:"LINE" predict:"line"`
+	Unlink   string  `json:"unlink,omitempty" maxLength:"80" doc:"a line that is not linked any more" help:"Link this line no longer." placeholder:"LINE" predict:"line"`
 	Hold     *bool   `json:"hold,omitempty" doc:"nothing of it may be deleted, whatever its age" help:"Keep all of it, whatever its age." negatable:""`
 }
 
@@ -280,10 +282,11 @@ type CaseRuling struct {
 
 // NewCaseRuling is a decision.
 type NewCaseRuling struct {
-	What   string `json:"what" enum:"upheld,goodwill,owed,refund" arg:"" help:"upheld (the calls are free), goodwill (they are given away), owed (the customer pays) or refund (--amount)."`
-	Why    string `json:"why" maxLength:"4000" arg:"" help:"The reason, which the customer reads."`
-	All    bool   `json:"all,omitempty" doc:"all calls in dispute" help:"All calls in dispute."`
-	Amount string `json:"amount,omitempty" maxLength:"30" doc:"of a refund, as people write it: 12.50" help:"Of a refund: how much, in the billing currency (12.50)." placeholder:"AMOUNT"`
+	What    string `json:"what" enum:"upheld,goodwill,owed,refund" arg:"" help:"upheld (the calls are free), goodwill (they are given away), owed (the customer pays) or refund (--amount)."`
+	Why     string `json:"why" maxLength:"4000" arg:"" help:"The reason, which the customer reads."`
+	All     bool   `json:"all,omitempty" doc:"all calls in dispute" help:"All calls in dispute."`
+	Verdict string `json:"verdict,omitempty" maxLength:"20" doc:"with all: those with this verdict: owed, free or undetermined" help:"With --all: calls with this verdict (owed, free, undetermined)." placeholder:"VERDICT"`
+	Amount  string `json:"amount,omitempty" maxLength:"30" doc:"of a refund, as people write it: 12.50" help:"Of a refund: how much, in the billing currency (12.50)." placeholder:"AMOUNT"`
 	CasePick
 }
 
@@ -315,7 +318,7 @@ type NewCaseEnd struct {
 type CaseLink struct {
 	Line     string    `json:"line"`
 	Customer string    `json:"customer"`
-	Why      string    `json:"why" enum:"address,number,range,network,device" doc:"what they share"`
+	Why      string    `json:"why" enum:"hand,address,number,range,network,device" doc:"what they share"`
 	What     string    `json:"what"`
 	At       time.Time `json:"at"`
 }

@@ -12,10 +12,10 @@ import (
 
 var cases = table[casework.Case]{
 	"fraud_case", "cases", 1,
-	"id, customer, line, title, state, outcome, origin, finding, owner, actor, opened, deadline, finished, why, hold, version",
+	"id, customer, line, title, state, outcome, origin, finding, owner, actor, opened, deadline, finished, why, hold, linked, version",
 	func(c *casework.Case) []any {
 		return []any{
-			&c.ID, &c.Customer, &c.Line, &c.Title, &c.State, &c.Outcome, &c.Origin, &c.Finding, &c.Owner, &c.By, &c.Opened, &c.Deadline, &c.Finished, &c.Why, &c.Hold, &c.Version,
+			&c.ID, &c.Customer, &c.Line, &c.Title, &c.State, &c.Outcome, &c.Origin, &c.Finding, &c.Owner, &c.By, &c.Opened, &c.Deadline, &c.Finished, &c.Why, &c.Hold, (*listed[string])(&c.Linked), &c.Version,
 		}
 	},
 }
@@ -81,6 +81,7 @@ func (s *Queries) CaseCalls(ctx context.Context, f store.CaseCallFilter) ([]case
 	w.number("case_id = ?", f.Case)
 	w.text("customer = ?", f.Customer)
 	w.number("decision = ?", f.Decision)
+	w.text("verdict = ?", f.Verdict)
 	w.text("call > ?", string(f.After))
 	if len(f.Calls) > 0 {
 		w.calls(f.Calls)
@@ -104,6 +105,14 @@ func (s *Queries) CaseSums(ctx context.Context, id int64, customer string) ([]ca
 	}
 	return list(ctx, s.db, "SELECT state, COUNT(*), CAST(SUM(retail) AS BIGINT) FROM case_call"+w.sql.String()+" GROUP BY state ORDER BY state", w.args, func(r Rows) (x casework.Sum, err error) {
 		err = r.Scan((*string)(&x.State), &x.Calls, (*int64)(&x.Retail))
+		return x, err
+	})
+}
+
+// CaseVerdicts sums up the calls of a case by verdict.
+func (s *Queries) CaseVerdicts(ctx context.Context, id int64) ([]casework.VerdictSum, error) {
+	return list(ctx, s.db, "SELECT verdict, COUNT(*), CAST(SUM(retail) AS BIGINT) FROM case_call WHERE case_id = $1 GROUP BY verdict ORDER BY verdict", []any{id}, func(r Rows) (x casework.VerdictSum, err error) {
+		err = r.Scan(&x.Verdict, &x.Calls, (*int64)(&x.Retail))
 		return x, err
 	})
 }

@@ -15,7 +15,7 @@ func casesOfFraud(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	first := casework.Case{
 		ID: 1, Customer: "acme", Line: "l", Title: "Calls to Latvia", State: casework.Open, Origin: casework.FromReport, Finding: 7, By: "acme/ana",
-		Opened: someday, Deadline: someday.Add(time.Hour), Owner: "staff/priya",
+		Opened: someday, Deadline: someday.Add(time.Hour), Owner: "staff/priya", Linked: []string{"~m"},
 	}
 	item := casework.Item{
 		Case: 1, N: 1, Kind: casework.Evidence, At: someday, By: "acme/ana", Theirs: true, Text: "We were closed.",
@@ -112,6 +112,7 @@ func callsOfCases(t *testing.T, s store.Store, disputed func(int, casework.Dispu
 		{store.CaseCallFilter{Case: 1}, []casework.CaseCall{one, two}},
 		{store.CaseCallFilter{Case: 1, After: one.Call}, []casework.CaseCall{two}},
 		{store.CaseCallFilter{Customer: "acme", Limit: 2}, []casework.CaseCall{one, two}},
+		{store.CaseCallFilter{Case: 1, Verdict: "free"}, []casework.CaseCall{two}},
 		{store.CaseCallFilter{Case: 1, Decision: 4}, []casework.CaseCall{two}},
 		{store.CaseCallFilter{Calls: []call.ID{two.Call, "x"}, States: []casework.Dispute{casework.Disputed, casework.Judged}}, []casework.CaseCall{again}},
 	} {
@@ -122,6 +123,9 @@ func callsOfCases(t *testing.T, s store.Store, disputed func(int, casework.Dispu
 	sums, err := s.CaseSums(ctx, 1, "")
 	ok(t, err)
 	same(t, "sums", sums, []casework.Sum{{State: casework.Disputed, Calls: 1, Retail: 1_640_000}, {State: casework.Withdrawn, Calls: 1, Retail: 1_640_000}})
+	verdicts, err := s.CaseVerdicts(ctx, 1)
+	ok(t, err)
+	same(t, "verdicts", verdicts, []casework.VerdictSum{{Calls: 1, Retail: 1_640_000}, {Verdict: "free", Calls: 1, Retail: 1_640_000}})
 	sums, err = s.CaseSums(ctx, 0, "acme")
 	ok(t, err)
 	same(t, "sums of a customer", sums, []casework.Sum{{State: casework.Disputed, Calls: 2, Retail: 3_280_000}, {State: casework.Withdrawn, Calls: 1, Retail: 1_640_000}})
