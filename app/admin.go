@@ -36,7 +36,7 @@ func (a *App) adminDeps() rest.Deps {
 		TrunkTest: a.testTrunk, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
-		Billing: a.billing, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
+		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:     func() *ban.List { return a.shield.bans },
 		Cases:    func() *desk.Cases { return a.cases },
 		Watch:    func() *watch.Watch { return a.watch },

@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/flow/settle"
 	"ringfence/flow/span"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
@@ -75,6 +76,7 @@ type App struct {
 	spans     trace.SpanExporter // in place of tracing.url; may be nil
 	tracer    *span.Tracer       // nil: nothing is traced
 	cases     *desk.Cases
+	settling  *settle.Desk
 	watch     *watch.Watch
 	react     *react.React // nil: off
 	evidence  *evidence.Evidence

@@ -8,7 +8,7 @@ import (
 	"ringfence/flow/billing"
 )
 
-// openBilling builds what makes bills and keeps customers' accounts.
+// openBilling builds what makes bills and keeps customers' accounts, and what settles cases over them.
 func (a *App) openBilling() error {
 	c := &a.cfg.Billing
 	o := billing.Options{
@@ -29,6 +29,7 @@ func (a *App) openBilling() error {
 			return fmt.Errorf("billing.from: %w", err)
 		}
 	}
+	o.NotAsked = a.notAsked
 	a.billing = billing.New(o)
-	return nil
+	return a.openSettling()
 }

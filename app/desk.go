@@ -1,7 +1,6 @@
 package app
 
 import (
-	"ringfence/core/money"
 	"ringfence/flow/ban"
 	"ringfence/flow/desk"
 	"ringfence/flow/notify"
@@ -21,6 +20,6 @@ func (a *App) openDesk() (*desk.Desk, error) {
 func (a *App) openCases() (*desk.Cases, error) {
 	return desk.NewCases(desk.CasesOptions{
 		Store: a.store, Records: a.money, Book: a.book, Watch: func() *watch.Watch { return a.watch }, Vouch: a.vouch,
-		SecondAbove: func() money.Micro { return money.Billing().Sum(int64(a.config().Desk.SecondAbove)) },
+		Credit: a.settling.Refund, Left: a.settling.Left, SecondAbove: a.secondAbove,
 	})
 }

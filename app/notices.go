@@ -159,7 +159,7 @@ func (a *App) openWeb() error {
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Cases: a.cases, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
-		Records: past, Billing: a.billing,
+		Records: past, Billing: a.billing, Settle: a.settling,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})
@@ -211,6 +211,7 @@ func (a *App) startNotices() error {
 	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
 	a.background("what a thief could cost", nil, a.figures.Run)
 	a.background("people", nil, a.people.Run, a.cooling.Run)
+	a.background("settling cases", nil, a.settling.Run)
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}

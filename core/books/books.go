@@ -97,18 +97,31 @@ type Total struct {
 	Net, VAT, Gross money.Micro
 }
 
-// Rounded is what the rounding took away.
+// As is the same total with another rounding of Gross, which is a part of a larger total that was rounded once. False: it is off by two coins or more.
+func (t Total) As(gross money.Micro, c money.Currency) (Total, bool) {
+	off := t.Net + t.VAT - gross
+	t.Gross = gross
+	return t, gross > 0 && -2*coin(c) < off && off < 2*coin(c)
+}
+
+// Rounded is what the rounding took away; negative: what it added.
 func (t Total) Rounded() money.Micro { return t.Net + t.VAT - t.Gross }
 
 // Add sums a net amount (≥ 0) up at a rate of VAT, in a currency.
 func Add(net money.Micro, vat Rate, c money.Currency) Total {
 	t := Total{Net: net, VAT: vat.Of(net)}
-	sum, coin := t.Net.Add(t.VAT), money.Pound
+	sum := t.Net.Add(t.VAT)
+	t.Gross = sum - sum%coin(c)
+	return t
+}
+
+// coin is the smallest amount of a currency that can be paid.
+func coin(c money.Currency) money.Micro {
+	coin := money.Pound
 	for range c.Places {
 		coin /= 10
 	}
-	t.Gross = sum - sum%coin
-	return t
+	return coin
 }
 
 // Bill posts a total as owed by a customer.

@@ -172,11 +172,12 @@ type Plan struct {
 // PlanReplaced is the state of a plan that another one follows.
 const PlanReplaced PlanState = "replaced"
 
-// Payment is a payment that counts towards a plan, by its reference in the books.
+// Payment is a payment or a credit that counts towards a plan, by its reference in the books.
 type Payment struct {
 	Reference string      `json:"reference"`
 	At        time.Time   `json:"at"`
 	Amount    money.Micro `json:"amount_micro"`
+	Credit    bool        `json:"credit,omitempty"` // a credit note, which left less to pay than the plan is over
 }
 
 // Standing is where the plan stands.
@@ -202,6 +203,16 @@ func (p *Plan) Pay(x Payment, now time.Time) error {
 	slices.SortStableFunc(p.Payments, func(a, b Payment) int { return a.At.Compare(b.At) })
 	p.Note(now)
 	return nil
+}
+
+// Banked is what was paid towards the plan, without credits.
+func (p *Plan) Banked() (sum money.Micro) {
+	for i := range p.Payments {
+		if !p.Payments[i].Credit {
+			sum = sum.Add(p.Payments[i].Amount)
+		}
+	}
+	return sum
 }
 
 // Note brings State up to date, and says whether it changed. A plan that broke stays so until it is paid.

@@ -33,12 +33,6 @@ func Coin() money.Micro {
 	return coin
 }
 
-// Round rounds an amount to a whole coin, halves up. Only the total of a bill or plan is rounded.
-func Round(a money.Micro) money.Micro {
-	coin := Coin()
-	return (a + coin/2) / coin * coin
-}
-
 // Instalments divides an amount of whole coins into monthly instalments. They differ by at most a coin, the larger ones first, and
 // add up exactly. The first is due on the day of first; the others on the same day of the following months, or on the last day of
 // a month that is shorter.

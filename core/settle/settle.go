@@ -28,7 +28,7 @@ type Call struct {
 	Claimed money.Micro // what its carrier was asked for it
 }
 
-// Share is how the charge of one call is divided: Ours, ToCost, Credit and ToPay add up to Charged, and none is below 0.
+// Share is how the charge of one call is divided: Ours, ToCost, Credit, Refund and ToPay add up to Charged, and none is below 0.
 type Share struct {
 	ID      call.ID     `json:"call"`
 	Verdict Verdict     `json:"verdict"`
@@ -36,6 +36,7 @@ type Share struct {
 	Ours    money.Micro `json:"ours_micro"`
 	ToCost  money.Micro `json:"to_cost_micro"`
 	Credit  money.Micro `json:"credit_micro"` // of the carrier, passed on
+	Refund  money.Micro `json:"refund_micro"` // its part of the sums that were given back in the case
 	ToPay   money.Micro `json:"to_pay_micro"`
 	Kept    money.Micro `json:"kept_micro"` // granted by the carrier and not passed on: the customer neither paid nor owes it
 	Held    money.Micro `json:"held_micro"` // granted by the carrier, until it is decided who bears the call
@@ -78,12 +79,13 @@ func (s *Step) add(a money.Micro) {
 	}
 }
 
-// List is what is owed, falling from what was charged to what is to pay. Charged less the three steps is ToPay, exactly.
+// List is what is owed, falling from what was charged to what is to pay. Charged less the four steps is ToPay, exactly.
 type List struct {
 	Charged  Step        `json:"charged"`
 	Ours     Step        `json:"ours"`
 	ToCost   Step        `json:"to_cost"`
 	Credit   Step        `json:"credit"`
+	Refund   Step        `json:"refund"`
 	ToPay    Step        `json:"to_pay"`
 	Disputed Step        `json:"disputed"` // the part of ToPay that is not asked for until it is decided
 	Claimed  money.Micro `json:"claimed_micro"`
@@ -91,18 +93,27 @@ type List struct {
 	Held     money.Micro `json:"held_micro"` // of the carriers' grants, until it is decided who bears their calls
 }
 
-// Fall divides the calls of a case and adds them up.
-func Fall(calls []Call) (List, []Share) {
-	var l List
-	shares := make([]Share, 0, len(calls))
+// Fall divides the calls of a case and adds them up. refunded is what was given back in the case besides: it is divided over what is left of
+// each call.
+func Fall(calls []Call, refunded money.Micro) (List, []Share) {
+	shares, rests := make([]Share, 0, len(calls)), make([]money.Micro, 0, len(calls))
 	for i := range calls {
 		s := Divide(calls[i])
-		shares = append(shares, s)
+		shares, rests = append(shares, s), append(rests, s.ToPay)
+	}
+	parts, _, err := Spread(max(refunded, 0), rests)
+	var l List
+	for i := range shares {
+		s := &shares[i]
+		if err == nil { // nothing of it is below zero
+			s.Refund, s.ToPay = parts[i], s.ToPay-parts[i]
+		}
 		l.Charged.Calls++
 		l.Charged.Amount = l.Charged.Amount.Add(s.Charged)
 		l.Ours.add(s.Ours)
 		l.ToCost.add(s.ToCost)
 		l.Credit.add(s.Credit)
+		l.Refund.add(s.Refund)
 		l.ToPay.add(s.ToPay)
 		if s.Verdict == Undecided {
 			l.Disputed.add(s.ToPay)
@@ -113,5 +124,10 @@ func Fall(calls []Call) (List, []Share) {
 	return l, shares
 }
 
+// Settled is what settlements give of a list, in which refunded was given back besides: never both more than the charge.
+func (l *List) Settled(refunded money.Micro) money.Micro {
+	return max(0, min(l.Ours.Amount.Add(l.ToCost.Amount).Add(l.Credit.Amount), l.Charged.Amount-refunded))
+}
+
 // Given is what the steps of a share take off the charge.
-func (s *Share) Given() money.Micro { return s.Ours + s.ToCost + s.Credit }
+func (s *Share) Given() money.Micro { return s.Ours + s.ToCost + s.Credit + s.Refund }

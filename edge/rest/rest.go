@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/flow/settle"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
 )
@@ -90,6 +91,7 @@ type Deps struct {
 	SignIn func(token string) string
 
 	Billing *billing.Billing // nil: nothing is billed here
+	Settle  *settle.Desk     // nil: no case is settled here
 	Guard   *guard.Guard
 	Devices *device.Devices
 	// Exposure says what a thief could cost.

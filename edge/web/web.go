@@ -34,6 +34,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/records"
+	"ringfence/flow/settle"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
 )
@@ -70,6 +71,7 @@ type Deps struct {
 	Cut      func(id call.ID, reason policy.Reason, text string) bool
 	Records  *records.Records // call records; nil: there are no pages of calls
 	Billing  *billing.Billing // nil: nothing is billed here
+	Settle   *settle.Desk     // nil: no case is settled here
 	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 	Phones   func(line string, now time.Time) []location.Binding
 	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)

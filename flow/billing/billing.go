@@ -39,6 +39,8 @@ type Options struct {
 	Secret   []byte      // of signed payments; shorter than 16 bytes: there are none
 	PayIn    int         // days from a bill until it is to be paid; 0 is 14
 	From     time.Time   // calls that began earlier are on no bill; zero: as the store says, which knows when it got its first bills
+	// NotAsked is what of a balance is not to be asked for yet: calls in dispute, and instalments to come. nil: nothing.
+	NotAsked func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
 	Log      *slog.Logger
 }
 
@@ -87,6 +89,16 @@ func (b *Billing) Balance(ctx context.Context, customer string) (money.Micro, er
 	return all[0], nil
 }
 
+// Asked is the part of a balance that a customer is to pay now: calls in dispute and instalments to come are not collected or reminded of.
+func (b *Billing) Asked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
+	owes, err := b.Balance(ctx, customer)
+	if err != nil || b.o.NotAsked == nil {
+		return max(0, owes), err
+	}
+	later, err := b.o.NotAsked(ctx, customer, now)
+	return max(0, owes-later), err
+}
+
 // Entries are what was booked for a customer, or of a kind, newest first.
 func (b *Billing) Entries(ctx context.Context, customer string, kind books.Kind, before int64, limit int) ([]Entry, error) {
 	return b.o.Store.Entries(ctx, store.EntryFilter{Customer: customer, Kind: kind, Before: before, Limit: limit})
@@ -105,6 +117,34 @@ type Credit struct {
 	Reason    string
 	Reference string // a reference is credited once
 	By        string
+	// Of is the call whose bill's VAT goes for all; "" is the first of Calls.
+	Of call.ID
+	// Gross is Net with VAT in whole coins, where the caller divides a larger sum so that the parts agree with it; 0: Net with VAT, rounded down.
+	Gross money.Micro
+}
+
+// Gross is a net amount with VAT, at the rate of the bill that a call is on or else the one in force, rounded as a bill is.
+func (b *Billing) Gross(ctx context.Context, customer string, of call.ID, net money.Micro) (money.Micro, error) {
+	rate, err := b.rate(ctx, customer, of)
+	return books.Add(max(net, 0), rate, money.Billing()).Gross, err
+}
+
+func (b *Billing) rate(ctx context.Context, customer string, of call.ID) (books.Rate, error) {
+	today := b.o.VAT.On(time.Now().In(b.o.Book.Zone(customer)))
+	if of == "" {
+		return today, nil
+	}
+	switch bill, err := b.BillOf(ctx, of); {
+	case errors.Is(err, ErrNotFound):
+		return today, nil
+	default:
+		return bill.Rate, err
+	}
+}
+
+// Booked is a payment or a credit note by its reference.
+func (b *Billing) Booked(ctx context.Context, kind books.Kind, reference string) (Entry, error) {
+	return b.o.Store.Entry(ctx, kind, books.Plain(reference))
 }
 
 // Credit books a credit note, whose number is in the entry. ErrBooked: its reference was credited before, and the entry is that one.
@@ -120,15 +160,21 @@ func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
 	case strings.TrimSpace(c.Reference) == "":
 		return Entry{}, &Invalid{"reference", c.Reference, "what the credit is known by, once"}
 	}
-	now, rate := time.Now(), b.o.VAT.On(time.Now().In(b.o.Book.Zone(customer.ID)))
-	if len(c.Calls) > 0 {
-		if on, err := b.BillOf(ctx, c.Calls[0]); err == nil {
-			rate = on.Rate
-		} else if !errors.Is(err, ErrNotFound) {
-			return Entry{}, err
-		}
+	if c.Of == "" && len(c.Calls) > 0 {
+		c.Of = c.Calls[0]
+	}
+	now := time.Now()
+	rate, err := b.rate(ctx, customer.ID, c.Of)
+	if err != nil {
+		return Entry{}, err
 	}
 	total := books.Add(c.Net, rate, money.Billing())
+	if c.Gross != 0 {
+		var ok bool
+		if total, ok = total.As(c.Gross, money.Billing()); !ok {
+			return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Gross), "the net amount with VAT, to a coin"}
+		}
+	}
 	e := Entry{
 		At: now, Kind: books.KindCredit, Reference: books.Plain(c.Reference), Customer: customer.ID, By: c.By, Text: c.Reason,
 		Net: total.Net, VAT: total.VAT, Rate: rate, Postings: books.Credit(customer.ID, total),

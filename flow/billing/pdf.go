@@ -113,8 +113,8 @@ func (b *Billing) WriteCredit(w io.Writer, e *Entry) error {
 	s.Ln(4)
 	s.row("", "Net", c.Number(e.Net))
 	s.row("", "VAT at "+e.Rate.String()+" %", c.Number(e.VAT))
-	if rounded := e.Net + e.VAT - gross; rounded != 0 {
-		s.row("", "Rounded down", "-"+c.Number(rounded))
+	if rounded := gross - e.Net - e.VAT; rounded != 0 {
+		s.row("", "Rounded", c.Number(rounded))
 	}
 	s.row("B", "Credited", c.Amount(gross))
 	if len(e.Calls) > 0 {

@@ -48,6 +48,8 @@ type CasesOptions struct {
 	Vouch func(ctx context.Context, actor, line, customer, key string) error
 	// Credit gives the money of a decision back. It is asked again after a crash: what it gave for that item it does not give twice.
 	Credit func(ctx context.Context, c *casework.Case, i *casework.Item) error
+	// Left is what may still be given back of a case: no more than its calls were charged. nil: there is no bound.
+	Left func(ctx context.Context, id int64) (money.Micro, error)
 	// SecondAbove is what one member of staff may give away alone in a case.
 	SecondAbove func() money.Micro
 }
@@ -606,6 +608,9 @@ func (c *Cases) Decide(ctx context.Context, who Who, id int64, r Ruling) (out ca
 		if x.State == casework.Closed {
 			return w, nil, fmt.Errorf("case %d is closed: %w", id, casework.ErrStep)
 		}
+		if err := c.left(ctx, id, &r); err != nil {
+			return w, nil, err
+		}
 		out = casework.Item{
 			Case: id, N: int64(len(items)) + 1, Kind: casework.Decision, At: now, By: who.Actor, Text: casework.Cut(r.Why, casework.MaxText), What: r.What, Amount: r.Amount, Calls: int64(len(about)),
 		}
@@ -627,6 +632,19 @@ func (c *Cases) Decide(ctx context.Context, who Who, id int64, r Ruling) (out ca
 		return out, err
 	}
 	return out, c.carryOut(ctx, who, id)
+}
+
+// left wants a refund to be no more than is left of what the calls of a case were charged.
+func (c *Cases) left(ctx context.Context, id int64, r *Ruling) error {
+	if r.What != casework.Refund || c.o.Left == nil {
+		return nil
+	}
+	most, err := c.o.Left(ctx, id)
+	if err == nil && r.Amount > most {
+		shown := money.Billing().Amount
+		err = &book.Invalid{Field: "amount", Found: shown(r.Amount), Want: "at most what is left of the price of the case's calls, " + shown(most)}
+	}
+	return err
 }
 
 // ruled are the calls that a decision is about, and what it comes to.

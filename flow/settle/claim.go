@@ -145,7 +145,7 @@ func (d *Desk) Invoice(ctx context.Context, by string, id int64, data []byte, o 
 	if x.State != settle.ClaimDraft {
 		return out, fmt.Errorf("claim %d was sent: %w", id, ErrStep)
 	}
-	rows, err := d.read(data, o)
+	rows, err := d.rows(data, o)
 	if err != nil {
 		return out, err
 	}
@@ -163,8 +163,8 @@ func (d *Desk) Invoice(ctx context.Context, by string, id int64, data []byte, o 
 	return out, d.o.Store.WriteSettle(ctx, store.SettleWrite{Claims: []settle.Claim{x}, Calls: calls}, opened(&x, by))
 }
 
-// read reads an invoice; numbers come out in the form of our records.
-func (d *Desk) read(data []byte, o InvoiceOptions) ([]carrier.Record, error) {
+// rows reads an invoice; numbers come out in the form of our records.
+func (d *Desk) rows(data []byte, o InvoiceOptions) ([]carrier.Record, error) {
 	zone, err := time.LoadLocation(cmp.Or(o.Zone, "UTC"))
 	if err != nil {
 		return nil, &book.Invalid{Field: "zone", Found: o.Zone, Want: "a time zone such as Europe/London"}

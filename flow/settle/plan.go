@@ -7,10 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/core/books"
+	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/settle"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -52,12 +55,15 @@ func (d *Desk) MakePlan(ctx context.Context, by string, n NewPlan) (p settle.Pla
 	if s.List.Disputed.Calls > 0 {
 		return p, fmt.Errorf("%d calls of case %d are still in dispute: decide them first: %w", s.List.Disputed.Calls, n.Case, ErrStep)
 	}
-	most := d.o.Gross(s.Case.Customer, s.List.ToPay.Amount)
+	most := s.ToPay
+	for i := range s.Plans {
+		most -= s.Plans[i].Banked()
+	}
 	if n.Amount == 0 {
 		n.Amount = most
 	}
-	if n.Amount > most {
-		return p, &book.Invalid{Field: "amount", Found: amount(n.Amount), Want: "at most what is to pay of the case, " + amount(most)}
+	if n.Amount > most || most <= 0 {
+		return p, &book.Invalid{Field: "amount", Found: amount(n.Amount), Want: "at most what is to pay of the case, " + amount(max(0, most))}
 	}
 	zone := d.o.Book.Zone(s.Case.Customer)
 	first := n.First.In(zone)
@@ -110,19 +116,17 @@ func ended(p *settle.Plan, by string, now time.Time) store.Fact {
 
 // PayPlan counts a payment that is in the books towards a plan, once.
 func (d *Desk) PayPlan(ctx context.Context, by string, id int64, reference string) (p settle.Plan, err error) {
-	if d.o.Payment == nil {
-		return p, fmt.Errorf("payment %q: %w", reference, store.ErrNotFound)
-	}
 	if p, err = d.o.Store.Plan(ctx, id); err != nil {
 		return p, err
 	}
-	customer, x, err := d.o.Payment(ctx, reference)
-	if err == nil && customer != p.Customer {
-		err = fmt.Errorf("payment %q of this customer: %w", reference, store.ErrNotFound)
+	e, err := d.o.Billing.Booked(ctx, books.KindPayment, reference)
+	if err == nil && e.Customer != p.Customer {
+		err = store.ErrNotFound
 	}
 	if err != nil {
-		return p, err
+		return p, fmt.Errorf("payment %q of this customer: %w", reference, err)
 	}
+	x := settle.Payment{Reference: e.Reference, At: e.At, Amount: e.Net}
 	if err := d.onceOnly(ctx, &p, x.Reference); err != nil {
 		return p, err
 	}
@@ -258,6 +262,53 @@ func reminder(p *settle.Plan, s *settle.Standing, kind settle.Reminder, zone *ti
 			s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), last, amount(s.Rest))
 	}
 	return fmt.Sprintf("Instalment %d of %d, %s, is due on %s. You may pay more, or all of %s, at any time; that costs nothing.", s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), amount(s.Rest))
+}
+
+// every is how often Run looks what the time asks for.
+const every = time.Minute
+
+// Run does what is due until ctx ends.
+func (d *Desk) Run(ctx context.Context) {
+	for tick := time.NewTicker(every); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			if err := d.Due(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				d.o.Log.Warn("what is due in the settling of cases was not done", "error", err)
+			}
+		}
+	}
+}
+
+// NotAsked is what of a customer's balance is not to be asked for yet: billed calls in dispute, with VAT, and instalments to come.
+func (d *Desk) NotAsked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
+	later, err := d.NotDue(ctx, customer, now)
+	if err != nil {
+		return 0, err
+	}
+	bills, err := d.o.Billing.Bills(ctx, billing.Filter{Customer: customer, Limit: 1})
+	if err != nil || len(bills) == 0 {
+		return later, err
+	}
+	f := store.CaseCallFilter{Customer: customer, States: []casework.Dispute{casework.Disputed, casework.Judged}, Limit: perPage}
+	for net, first := money.Micro(0), call.ID(""); ; {
+		page, err := d.o.Store.CaseCalls(ctx, f)
+		if err != nil {
+			return 0, err
+		}
+		for i := range page {
+			if page[i].Begun.Before(bills[0].Until) {
+				net, first = net.Add(page[i].Retail), page[i].Call
+			}
+		}
+		if len(page) < f.Limit {
+			disputed, err := d.o.Billing.Gross(ctx, customer, first, net)
+			return later.Add(disputed), err
+		}
+		f.After = page[len(page)-1].Call
+	}
 }
 
 // NotDue is the part of a customer's debt that plans let be paid later: bills of it are not reminded of so far.

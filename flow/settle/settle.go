@@ -24,21 +24,12 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/rating"
 	"ringfence/core/settle"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
 
-// Credit is what a customer is not asked for any more.
-type Credit struct {
-	Customer  string // identity
-	Calls     []call.ID
-	Net       money.Micro // without tax
-	Reason    string
-	Reference string // each is credited once, however often it is asked for
-	By        string
-}
-
-// Options of New. Store and Book are needed.
+// Options of New. Store, Book and Billing are needed.
 type Options struct {
 	Store interface {
 		store.Cases
@@ -49,12 +40,8 @@ type Options struct {
 		DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error)
 	}
 	Book *book.Book
-	// Credit books a credit note. One whose reference was booked before is no error.
-	Credit func(ctx context.Context, c Credit) error
-	// Gross is a net amount with its tax, in whole coins; nil: there is no tax.
-	Gross func(customer string, net money.Micro) money.Micro
-	// Payment finds a payment by its reference.
-	Payment func(ctx context.Context, reference string) (customer string, p settle.Payment, err error)
+	// Billing keeps the books: credits are booked there, and payments found.
+	Billing *billing.Billing
 	// SecondAbove is what one member of staff may give away alone in a case.
 	SecondAbove func() money.Micro
 	Log         *slog.Logger
@@ -65,14 +52,11 @@ type Desk struct{ o Options }
 
 // New makes it.
 func New(o Options) (*Desk, error) {
-	if o.Store == nil || o.Book == nil || o.Credit == nil {
+	if o.Store == nil || o.Book == nil || o.Billing == nil {
 		return nil, errors.New("settling: a store, a book and the books are needed")
 	}
 	if o.SecondAbove == nil {
 		o.SecondAbove = func() money.Micro { return 0 }
-	}
-	if o.Gross == nil {
-		o.Gross = func(_ string, net money.Micro) money.Micro { return settle.Round(net) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -97,33 +81,31 @@ type Call struct {
 
 // Settled is what is owed for the calls of a case.
 type Settled struct {
-	Case  casework.Case
-	List  settle.List // as it is in force
-	Cost  bool        // calls that are owed are at cost price
-	Calls []Call
-	Past  []settle.Settlement // by N, without their calls
-	Plans []settle.Plan
+	Case casework.Case
+	List settle.List // as it is in force
+	Cost bool        // calls that are owed are at cost price
+	// Charged and ToPay are those of List with VAT, in whole coins, as bills are rounded: what lies between them is credited to the coin.
+	Charged, ToPay money.Micro
+	Calls          []Call
+	Past           []settle.Settlement // by N, without their calls
+	Plans          []settle.Plan
 }
 
 // scene is what a settlement is worked out from.
 type scene struct {
 	c     casework.Case
+	items []casework.Item
 	calls []casework.CaseCall
 	past  []settle.Settlement
+	other map[call.ID]money.Micro // what was given for a call in another case, where its dispute was withdrawn or is now
 	rated map[call.ID]settle.Rerated
 	// granted and claimed of the carriers, by call.
 	granted, claimed map[call.ID]money.Micro
 }
 
+// scene reads a case with its prices; read is the same without them.
 func (d *Desk) scene(ctx context.Context, id int64) (s *scene, err error) {
-	s = &scene{granted: map[call.ID]money.Micro{}, claimed: map[call.ID]money.Micro{}}
-	if s.c, err = d.o.Store.Case(ctx, id); err != nil {
-		return nil, err
-	}
-	if s.calls, err = d.calls(ctx, id); err != nil {
-		return nil, err
-	}
-	if s.past, err = d.o.Store.Settlements(ctx, id); err != nil {
+	if s, err = d.read(ctx, id); err != nil {
 		return nil, err
 	}
 	claims, err := d.o.Store.CarrierClaims(ctx, store.ClaimFilter{Case: id})
@@ -140,6 +122,25 @@ func (d *Desk) scene(ctx context.Context, id int64) (s *scene, err error) {
 		}
 	}
 	s.rated, err = d.rate(ctx, s.calls)
+	return s, err
+}
+
+// read reads the case before all else in it: who writes into it in between makes the write fail that is worked out from this.
+func (d *Desk) read(ctx context.Context, id int64) (s *scene, err error) {
+	s = &scene{granted: map[call.ID]money.Micro{}, claimed: map[call.ID]money.Micro{}}
+	if s.c, err = d.o.Store.Case(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.items, err = d.o.Store.CaseItems(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.calls, err = d.calls(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.past, err = d.o.Store.Settlements(ctx, id); err != nil {
+		return nil, err
+	}
+	s.other, err = d.elsewhere(ctx, s)
 	return s, err
 }
 
@@ -259,6 +260,9 @@ func verdict(c *casework.CaseCall) (v settle.Verdict, cost bool) {
 	return settle.Owed, c.State == casework.Owed // a call that was withdrawn is the customer's own, at its price
 }
 
+// price is what a call is settled of: what was charged for it, but for what was given in another case.
+func (s *scene) price(c *casework.CaseCall) money.Micro { return max(0, c.Retail-s.other[c.Call]) }
+
 // fall works out the list.
 func (s *scene) fall(cost bool) (settle.List, []Call) {
 	in := make([]settle.Call, len(s.calls))
@@ -267,10 +271,10 @@ func (s *scene) fall(cost bool) (settle.List, []Call) {
 		v, may := verdict(c)
 		r := s.rated[c.Call]
 		in[i] = settle.Call{
-			ID: c.Call, Verdict: v, Charged: c.Retail, Cost: r.Cost, Priced: cost && may && r.Priced, Granted: s.granted[c.Call], Claimed: s.claimed[c.Call],
+			ID: c.Call, Verdict: v, Charged: s.price(c), Cost: r.Cost, Priced: cost && may && r.Priced, Granted: s.granted[c.Call], Claimed: s.claimed[c.Call],
 		}
 	}
-	list, shares := settle.Fall(in)
+	list, shares := settle.Fall(in, s.refunded(false))
 	calls := make([]Call, len(shares))
 	for i := range shares {
 		calls[i] = Call{shares[i], s.rated[shares[i].ID]}
@@ -305,6 +309,12 @@ func (d *Desk) Look(ctx context.Context, customer string, id int64, cost bool) (
 	_, _, at, _ := s.made()
 	out.Case, out.Past, out.Cost = s.c, s.past, at
 	out.List, out.Calls = s.fall(at || cost)
+	if out.Charged, err = d.gross(ctx, s, out.List.Charged.Amount); err != nil {
+		return out, err
+	}
+	if out.ToPay, err = d.gross(ctx, s, out.List.ToPay.Amount); err != nil {
+		return out, err
+	}
 	for i := range out.Past {
 		out.Past[i].Shares = nil
 	}
@@ -364,9 +374,23 @@ func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why s
 		if err != nil {
 			return out, err
 		}
-		return out, d.catchUp(ctx, id)
+		return d.carriedOut(ctx, out)
 	}
 	return out, ErrMoved
+}
+
+// carriedOut carries a settlement out as far as that may be done, and reads what has become of it.
+func (d *Desk) carriedOut(ctx context.Context, x settle.Settlement) (settle.Settlement, error) {
+	if err := d.catchUp(ctx, x.Case); err != nil {
+		return x, err
+	}
+	past, err := d.o.Store.Settlements(ctx, x.Case)
+	for i := range past {
+		if past[i].N == x.N {
+			x = past[i]
+		}
+	}
+	return x, err
 }
 
 // next is the settlement that follows, and what it gives by a decision of staff: what carriers grant, and calls that were found to be
@@ -377,7 +401,7 @@ func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement
 		return out, 0, fmt.Errorf("settlement %d of case %d waits for a second member of staff: %w", waits.N, s.c.ID, ErrStep)
 	}
 	list, calls := s.fall(was || cost)
-	total := list.Ours.Amount.Add(list.ToCost.Amount).Add(list.Credit.Amount)
+	total := list.Settled(s.refunded(true))
 	out = settle.Settlement{
 		Case: s.c.ID, N: int64(len(s.past)) + 1, State: settle.Waiting, By: by, At: now, Cost: was || cost, List: list, Given: total - given,
 	}
@@ -395,26 +419,22 @@ func amount(a money.Micro) string { return money.Billing().Amount(a) }
 
 // write stores a settlement that waits, with the decision in the case that it is. One that needs no decision is carried out at once.
 func (d *Desk) write(ctx context.Context, s *scene, x *settle.Settlement, gift money.Micro, why string) error {
-	w := store.SettleWrite{}
+	w := store.SettleWrite{Case: &store.CaseWrite{Case: &s.c}} // the case too: two who decide at once must see each other's
 	if gift > 0 {
-		items, err := d.o.Store.CaseItems(ctx, x.Case)
-		if err != nil {
-			return err
-		}
 		if s.c.State == casework.Closed {
 			return fmt.Errorf("case %d is closed: %w", x.Case, casework.ErrStep)
 		}
 		i := casework.Item{
-			Case: x.Case, N: int64(len(items)) + 1, Kind: casework.Decision, At: x.At, By: x.By, Text: casework.Cut(why, casework.MaxText),
+			Case: x.Case, N: int64(len(s.items)) + 1, Kind: casework.Decision, At: x.At, By: x.By, Text: casework.Cut(why, casework.MaxText),
 			What: casework.CostPrice, Amount: gift, Calls: int64(x.List.ToCost.Calls),
 		}
-		if !casework.NeedsSecond(&i, casework.Alone(items), d.o.SecondAbove()) {
+		if !casework.NeedsSecond(&i, casework.Alone(s.items), d.o.SecondAbove()) {
 			if err := i.End(casework.Made, "", x.By, x.At); err != nil {
 				return err
 			}
 		}
 		x.Item = i.N
-		w.Case = &store.CaseWrite{Case: &s.c, Items: []casework.Item{i}} // the case too: two who decide at once must see each other's
+		w.Case.Items = []casework.Item{i}
 	}
 	w.Settlements = []settle.Settlement{*x}
 	err := d.o.Store.WriteSettle(ctx, w, d.settled(&s.c, x))
@@ -447,19 +467,26 @@ func (d *Desk) catchUp(ctx context.Context, id int64) error {
 	if err != nil || state == settle.Waiting {
 		return err
 	}
-	c, err := d.o.Store.Case(ctx, id)
+	s, err := d.read(ctx, id)
 	if err != nil {
 		return err
 	}
+	w := store.SettleWrite{}
 	if state == settle.Made {
-		if err := d.credit(ctx, &c, &x); err != nil {
+		if w.Plans, err = d.give(ctx, s, &x); err != nil {
 			return err
 		}
 	}
-	if err := x.End(state, by, time.Now()); err != nil {
+	now := time.Now()
+	if err := x.End(state, by, now); err != nil {
 		return err
 	}
-	err = d.o.Store.WriteSettle(ctx, store.SettleWrite{Settlements: []settle.Settlement{x}}, d.settled(&c, &x))
+	w.Settlements = []settle.Settlement{x}
+	facts := []store.Fact{d.settled(&s.c, &x)}
+	for i := range w.Plans {
+		facts = append(facts, covered(&w.Plans[i], by, now)...)
+	}
+	err = d.o.Store.WriteSettle(ctx, w, facts...)
 	if errors.Is(err, store.ErrMoved) { // another node was there: its credit is this one
 		return nil
 	}
@@ -487,25 +514,6 @@ func (d *Desk) decided(ctx context.Context, x *settle.Settlement) (state settle.
 		}
 	}
 	return "", "", fmt.Errorf("decision %d of case %d: %w", x.Item, x.Case, store.ErrNotFound)
-}
-
-func (d *Desk) credit(ctx context.Context, c *casework.Case, x *settle.Settlement) error {
-	calls, err := unpacked(x.Shares)
-	if err != nil {
-		return err
-	}
-	ids := []call.ID{}
-	for i := range calls {
-		if calls[i].Given() > 0 {
-			ids = append(ids, calls[i].ID)
-		}
-	}
-	l := &x.List
-	return d.o.Credit(ctx, Credit{
-		Customer: c.Customer, Calls: ids, Net: x.Given, Reference: fmt.Sprintf("CASE %d SETTLEMENT %d", x.Case, x.N), By: x.By,
-		Reason: fmt.Sprintf("Case %d: of %s charged, %s ours to bear, %s down to cost price, %s credit of the carrier.", x.Case,
-			amount(l.Charged.Amount), amount(l.Ours.Amount), amount(l.ToCost.Amount), amount(l.Credit.Amount)),
-	})
 }
 
 // packed is how the calls of a settlement are stored: 10,000 of them would be some megabytes of JSON.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/books"
 	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/money"
@@ -16,6 +17,7 @@ import (
 	"ringfence/core/rating"
 	"ringfence/core/secret"
 	core "ringfence/core/settle"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
 	"ringfence/flow/settle"
 	"ringfence/state/store"
@@ -42,9 +44,21 @@ type scene struct {
 	trunk    string
 	line     string
 	calls    []call.ID
-	credits  map[string]settle.Credit
-	broken   error // of Credit
-	paid     map[string]core.Payment
+	bills    *billing.Billing
+	broken   error // of booking
+}
+
+// failing is a store whose books fail while there is an error.
+type failing struct {
+	*sqlite.Engine
+	broken *error
+}
+
+func (f failing) Book(ctx context.Context, entries []books.Entry, facts ...store.Fact) ([]int64, error) {
+	if *f.broken != nil {
+		return nil, *f.broken
+	}
+	return f.Engine.Book(ctx, entries, facts...)
 }
 
 func price(rate money.Rate) []rating.Price {
@@ -77,23 +91,9 @@ func open(t *testing.T) *scene {
 	must(t, err)
 	line, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "2710", Customer: customer.ID})
 	must(t, err)
-	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID(), credits: map[string]settle.Credit{}, paid: map[string]core.Payment{}}
-	s.desk, err = settle.New(settle.Options{
-		Store: db, Book: b, SecondAbove: func() money.Micro { return 3 * money.Pound },
-		Credit: func(_ context.Context, c settle.Credit) error {
-			if s.broken == nil {
-				s.credits[c.Reference] = c
-			}
-			return s.broken
-		},
-		Payment: func(_ context.Context, reference string) (string, core.Payment, error) {
-			p, ok := s.paid[reference]
-			if !ok {
-				return "", p, store.ErrNotFound
-			}
-			return s.customer, p, nil
-		},
-	})
+	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID()}
+	s.bills = billing.New(billing.Options{Store: failing{db, &s.broken}, Book: b, Provider: "Example Telecom"})
+	s.desk, err = settle.New(settle.Options{Store: db, Book: b, Billing: s.bills, SecondAbove: func() money.Micro { return 3 * money.Pound }})
 	must(t, err)
 	s.openCase()
 	return s
@@ -149,8 +149,15 @@ func (s *scene) list() core.List {
 	return out.List
 }
 
+func (s *scene) credits() []billing.Entry {
+	s.t.Helper()
+	all, err := s.bills.Entries(s.t.Context(), s.customer, books.KindCredit, 0, 100)
+	must(s.t, err)
+	return all
+}
+
 func (s *scene) given() (sum money.Micro) {
-	for _, c := range s.credits {
+	for _, c := range s.credits() {
 		sum += c.Net
 	}
 	return sum
@@ -175,7 +182,7 @@ func TestACaseIsSettled(t *testing.T) {
 	x, err := s.desk.Settle(ctx, "staff/tom", 1, false, "")
 	must(t, err)
 	if x.Given != 2_000_000 || x.Item != 0 || s.given() != 2_000_000 {
-		t.Fatalf("the free call: %+v, %+v", x, s.credits)
+		t.Fatalf("the free call: %+v, %+v", x, s.credits())
 	}
 	if _, err := s.desk.Settle(ctx, "staff/tom", 1, false, ""); !errors.Is(err, settle.ErrStep) {
 		t.Errorf("twice: %v", err)
@@ -201,8 +208,8 @@ func TestACaseIsSettled(t *testing.T) {
 		Charged: core.Step{Calls: 4, Amount: 8_000_000}, Ours: core.Step{Calls: 1, Amount: 2_000_000}, ToCost: core.Step{Calls: 2, Amount: 3_600_000},
 		ToPay: core.Step{Calls: 3, Amount: 2_400_000}, Disputed: core.Step{Calls: 1, Amount: 2_000_000},
 	}
-	if l := s.list(); l != want || s.given() != 5_600_000 || len(s.credits) != 2 {
-		t.Fatalf("%+v\n%+v", l, s.credits)
+	if l := s.list(); l != want || s.given() != 5_600_000 || len(s.credits()) != 2 {
+		t.Fatalf("%+v\n%+v", l, s.credits())
 	}
 
 	claims, err := s.desk.OpenClaims(ctx, "staff/tom", 1, "")
@@ -258,7 +265,7 @@ func TestAGrantThatCameWhileADecisionWaited(t *testing.T) {
 	_, err = s.desk.Answer(ctx, "staff/tom", 1, 800_000, "all of it")
 	must(t, err)
 	if s.given() != 0 {
-		t.Fatalf("before the decision: %+v", s.credits)
+		t.Fatalf("before the decision: %+v", s.credits())
 	}
 	s.agree(x.Item, true)
 	must(t, s.desk.Due(ctx, time.Now()))
@@ -281,7 +288,7 @@ func TestADecisionThatIsRefusedBringsNothingDown(t *testing.T) {
 	past, err := s.db.Settlements(t.Context(), 1)
 	must(t, err)
 	if past[0].State != core.Refused || s.given() != 2_000_000 { // the free call alone, which needed no decision
-		t.Errorf("%+v, %+v", past, s.credits)
+		t.Errorf("%+v, %+v", past, s.credits())
 	}
 	out, err := s.desk.Look(t.Context(), s.customer, 1, true)
 	must(t, err)
@@ -380,7 +387,8 @@ func TestAPlanIsRemindedOfAndEnds(t *testing.T) {
 	if got := texts(); len(got) != 1 || !strings.HasPrefix(got[0], "Instalment 1 of 3, £2.00, is due on ") {
 		t.Fatalf("%q", got)
 	}
-	s.paid["BACS 7"] = core.Payment{Reference: "BACS 7", At: due, Amount: 1_500_000}
+	_, err = s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: 1_500_000, Reference: "bacs  7"})
+	must(t, err)
 	for range 2 {
 		_, err = s.desk.PayPlan(ctx, "staff/tom", p.ID, "BACS 7")
 	}
@@ -407,7 +415,7 @@ func TestAPlanIsRemindedOfAndEnds(t *testing.T) {
 	if left, err := s.desk.NotDue(ctx, s.customer, due); err != nil || left != 0 {
 		t.Errorf("%s of a broken plan is not due: %v", left, err)
 	}
-	next, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Amount: 4_500_000, Count: 2, First: first})
+	next, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 2, First: first})
 	must(t, err)
 	if got, err = s.desk.Plan(ctx, "", p.ID); err != nil || got.State != core.PlanReplaced || next.ID != 2 {
 		t.Errorf("%+v %+v %v", got, next, err)

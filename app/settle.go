@@ -1,0 +1,26 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/flow/settle"
+)
+
+// openSettling builds what settles cases, over the books.
+func (a *App) openSettling() error {
+	var err error
+	a.settling, err = settle.New(settle.Options{Store: a.store, Book: a.book, Billing: a.billing, SecondAbove: a.secondAbove, Log: a.log})
+	return err
+}
+
+// secondAbove is what one member of staff may give away alone in a case.
+func (a *App) secondAbove() money.Micro {
+	return money.Billing().Sum(int64(a.config().Desk.SecondAbove))
+}
+
+// notAsked is what a customer owes and is not asked for yet.
+func (a *App) notAsked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
+	return a.settling.NotAsked(ctx, customer, now)
+}
