@@ -12,7 +12,7 @@ import (
 func (a *App) openBilling() error {
 	c := &a.cfg.Billing
 	o := billing.Options{
-		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Secret: []byte(c.WebhookSecret), Log: a.log,
+		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Secret: []byte(c.WebhookSecret), Day: c.Day, Node: a.cfg.Node, Log: a.log,
 	}
 	if c.VAT != "" {
 		var err error

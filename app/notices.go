@@ -210,6 +210,7 @@ func (a *App) others() func(context.Context) ([]call.Open, error) {
 func (a *App) startNotices() error {
 	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
 	a.background("what a thief could cost", nil, a.figures.Run)
+	a.background("bills", nil, a.billing.Follow)
 	a.background("people", nil, a.people.Run, a.cooling.Run)
 	a.background("settling cases", nil, a.settling.Run)
 	if a.react != nil {

@@ -365,6 +365,10 @@ type Billing struct {
 	// is the upgrade to the first version with bills, or everything if there were no calls before it. What a run has left out stays so.
 	From string `toml:"from"`
 
+	// Day is the day of the month, in the provider's zone, on which the calls of the last month are billed by themselves: 1 is the first. At 0 bills
+	// are made only when somebody asks for them. A month whose day was missed is billed at the next opportunity.
+	Day int `toml:"day" min:"0" max:"28"`
+
 	// DaysToPay is how many days after its issue a bill is to be paid.
 	DaysToPay int `toml:"days-to-pay" default:"14" min:"1" max:"365"`
 

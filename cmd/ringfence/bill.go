@@ -1,18 +1,50 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
+	"ringfence/core/money"
 	"ringfence/edge/rest/api"
 	"ringfence/edge/rest/client"
 )
 
 type billCmd struct {
 	remote
-	Run    act[api.BillRun, api.BillsMade] `cmd:"" help:"Bill what was used, each call once." route:"POST /v1/bills/run" says:"{{count .Bills \"bill\" \"bills\"}}, {{.Calls}} calls, {{.Text}} in all." eg:"; --customer acme --now" detail:"A run that was broken off goes on where it was: nothing is billed twice. Calls whose records come late are on the next bill."`
-	List   list[api.Bill, api.BillFilter]  `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
-	Show   billShow                        `cmd:"" help:"Show a bill with its sums by line and country." eg:"17"`
-	Export billExport                      `cmd:"" help:"Write a bill to a file: its sums as PDF, each call as CSV or XML." eg:"17 --output bill-17.pdf; 17 --format csv --output bill-17.csv"`
+	Run    billRun                        `cmd:"" help:"Bill what was used, each call once." eg:"; --customer acme --now" detail:"A run that was broken off goes on where it was: nothing is billed twice. Calls whose records come late are on the next bill."`
+	List   list[api.Bill, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
+	Show   billShow                       `cmd:"" help:"Show a bill with its sums by line and country." eg:"17"`
+	Export billExport                     `cmd:"" help:"Write a bill to a file: its sums as PDF, each call as CSV or XML." eg:"17 --output bill-17.pdf; 17 --format csv --output bill-17.csv"`
+}
+
+type billRun struct{ api.BillRun }
+
+// atATime is how many customers a request bills: so it ends before anybody loses patience, and progress is seen.
+const atATime = 200
+
+// Run bills all customers, some at a time, and says on a terminal how far it is.
+func (c *billRun) Run(s *session) error {
+	to, made := s.progressTo(), api.BillsMade{}
+	for c.Body.Limit = atATime; ; {
+		out, err := fetch[api.BillsMade](s, "POST /v1/bills/run", &c.BillRun)
+		if to != nil {
+			_, _ = io.WriteString(to, "\r\x1b[K")
+		}
+		if err != nil {
+			return err
+		}
+		made.Bills, made.Calls, made.Total = made.Bills+out.Bills, made.Calls+out.Calls, made.Total+out.Total
+		made.Text = api.Amount(money.Micro(made.Total))
+		if c.Body.After = out.Next; out.Next == "" {
+			break
+		}
+		if to != nil {
+			_, _ = fmt.Fprintf(to, "%s, %d calls, %s; %s left …", api.Count(made.Bills, "bill", "bills"), made.Calls, made.Text, api.Count(out.Left, "customer", "customers"))
+		}
+	}
+	return s.emit(&made, func() error {
+		return s.say("%s, %d calls, %s in all.", api.Count(made.Bills, "bill", "bills"), made.Calls, made.Text)
+	})
 }
 
 type billShow struct{ api.BillID }

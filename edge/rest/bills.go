@@ -175,7 +175,7 @@ func (s *Server) runBills(ctx context.Context, in *api.BillRun) (out api.BillsMa
 	if s.d.Billing == nil {
 		return out, unavailable("billing")
 	}
-	run := billing.Run{Now: in.Body.Now, By: by(ctx)}
+	run := billing.Run{Now: in.Body.Now, After: in.Body.After, Limit: in.Body.Limit, By: by(ctx)}
 	if in.Body.Customer != "" {
 		c, err := s.customer(ctx, in.Body.Customer)
 		if err != nil {
@@ -184,7 +184,7 @@ func (s *Server) runBills(ctx context.Context, in *api.BillRun) (out api.BillsMa
 		run.Customer = c.ID
 	}
 	r, err := s.d.Billing.Run(ctx, run, time.Now())
-	return api.BillsMade{Bills: r.Bills, Calls: r.Calls, Total: int64(r.Gross), Text: api.Amount(r.Gross)}, err
+	return api.BillsMade{Bills: r.Bills, Calls: r.Calls, Total: int64(r.Gross), Text: api.Amount(r.Gross), Next: r.After, Left: r.Left}, err
 }
 
 func paymentView(e *billing.Entry) api.Payment {

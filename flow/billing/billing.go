@@ -26,6 +26,7 @@ type Store interface {
 	store.Accounts
 	store.Marks
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
+	Clock(ctx context.Context) (time.Time, error)
 }
 
 // Options of New.
@@ -39,6 +40,8 @@ type Options struct {
 	Secret   []byte      // of signed payments; shorter than 16 bytes: there are none
 	PayIn    int         // days from a bill until it is to be paid; 0 is 14
 	From     time.Time   // calls that began earlier are on no bill; zero: as the store says, which knows when it got its first bills
+	Day      int         // of the month, in the provider's zone, on which the last one is billed; 0: only when somebody asks for it
+	Node     string      // which node this is
 	// NotAsked is what of a balance is not to be asked for yet: calls in dispute, and instalments to come. nil: nothing.
 	NotAsked func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
 	Log      *slog.Logger

@@ -134,24 +134,29 @@ func (d *dying) StepBill(ctx context.Context, s store.BillStep) (store.Bill, err
 	return d.Store.StepBill(ctx, s)
 }
 
+// november writes records of 1100 calls: three steps of acme, one of bell.
+func (p *provider) november(t *testing.T) (ids map[call.ID]money.Micro, net money.Micro) {
+	t.Helper()
+	p.gather, ids = true, map[call.ID]money.Micro{}
+	for i := range 1100 {
+		customer, line := "acme", fmt.Sprint("a-", i%3)
+		if i%50 == 0 {
+			customer, line = "bell", "b-1"
+		}
+		ids[p.settle(t, customer, line, november.Add(-time.Duration(i)*time.Minute), money.Micro(i+1))] = money.Micro(i + 1)
+		net += money.Micro(i + 1)
+	}
+	p.flush(t)
+	return ids, net
+}
+
 // TestARunThatDiesGoesOn kills a run at each of its writes, in both ways, and runs it again.
 func TestARunThatDiesGoesOn(t *testing.T) {
 	for step := range 4 {
 		for _, lost := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d %v", step, lost), func(t *testing.T) {
 				p := newProvider(t)
-				p.gather = true
-				ids := map[call.ID]money.Micro{}
-				var net money.Micro
-				for i := range 1100 { // three steps of acme, one of bell
-					customer, line := "acme", fmt.Sprint("a-", i%3)
-					if i%50 == 0 {
-						customer, line = "bell", "b-1"
-					}
-					ids[p.settle(t, customer, line, november.Add(-time.Duration(i)*time.Minute), money.Micro(i+1))] = money.Micro(i + 1)
-					net += money.Micro(i + 1)
-				}
-				p.flush(t)
+				ids, net := p.november(t)
 				before, err := p.db.Purses(t.Context(), []string{"line/a-0", "line/b-1"})
 				must(t, err)
 				now := november.Add(time.Hour)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"ringfence/core/books"
@@ -24,8 +25,11 @@ type Run struct {
 	Customer string // identity; "" is all
 	Now      bool   // what was used up to now; else up to the end of the last month, in each customer's zone
 	By       string
+	After    string // Report.After of the run that this one goes on with
+	Limit    int    // customers to look at; 0 is all
 
-	from call.ID // the first call that may be billed; "": any
+	from call.ID      // the first call that may be billed; "": any
+	held func() error // is asked after each transaction whether to go on; may be nil
 }
 
 // Report is what a run did.
@@ -34,7 +38,9 @@ type Report struct {
 	Calls int64
 	Net   money.Micro
 	Gross money.Micro
-	Last  int64 // number of the last bill
+	Last  int64  // number of the last bill
+	After string // the last customer that was looked at, if Limit left some; else ""
+	Left  int    // how many it left
 }
 
 // Run bills what is due. It can be broken off at any point and run again: each call is on one bill.
@@ -53,8 +59,12 @@ func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, er
 		ahead := now.UTC().Add(14 * time.Hour)
 		below = call.FirstID(time.Date(ahead.Year(), ahead.Month(), 1, 0, 0, 0, 0, time.UTC).Add(12 * time.Hour))
 	}
-	for after := ""; ; {
-		due, err := b.o.Store.DueCustomers(ctx, below, after, customers)
+	for after, seen := run.After, 0; ; {
+		size := customers
+		if run.Limit > 0 {
+			size = min(size, run.Limit-seen)
+		}
+		due, err := b.o.Store.DueCustomers(ctx, below, after, size)
 		if err != nil {
 			return r, err
 		}
@@ -64,8 +74,15 @@ func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, er
 			}
 			after = id
 		}
-		if len(due) < customers {
+		if len(due) < size {
 			return r, nil
+		}
+		if seen += len(due); seen == run.Limit {
+			left, err := b.o.Store.DueCustomers(ctx, below, after, math.MaxInt32)
+			if r.Left = len(left); r.Left > 0 {
+				r.After = after
+			}
+			return r, err
 		}
 	}
 }
@@ -120,7 +137,7 @@ func (b *Billing) customer(ctx context.Context, run Run, id string, now time.Tim
 		}
 		if err == nil {
 			var finished bool
-			finished, err = b.fill(ctx, &bill, run.from, now)
+			finished, err = b.fill(ctx, &bill, &run, now)
 			if err == nil && finished {
 				r.Bills, r.Calls, r.Last = r.Bills+1, r.Calls+bill.Calls, bill.Number
 				r.Net, r.Gross = r.Net.Add(bill.Net), r.Gross.Add(bill.Gross)
@@ -155,9 +172,9 @@ func (b *Billing) next(ctx context.Context, customer string, run Run, now time.T
 }
 
 // fill moves the calls to a bill that are due and issues it; false: there are none.
-func (b *Billing) fill(ctx context.Context, bill *Bill, from call.ID, now time.Time) (finished bool, err error) {
+func (b *Billing) fill(ctx context.Context, bill *Bill, run *Run, now time.Time) (finished bool, err error) {
 	for !finished {
-		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, from, call.FirstID(bill.Until), chunk)
+		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, run.from, call.FirstID(bill.Until), chunk)
 		if err != nil || len(calls) == 0 && bill.Number == 0 {
 			return false, err
 		}
@@ -173,6 +190,12 @@ func (b *Billing) fill(ctx context.Context, bill *Bill, from call.ID, now time.T
 			b.total(&step, now)
 		}
 		if *bill, err = b.o.Store.StepBill(ctx, step); err != nil {
+			return false, err
+		}
+		if run.held == nil {
+			continue
+		}
+		if err := run.held(); err != nil {
 			return false, err
 		}
 	}

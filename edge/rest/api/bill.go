@@ -85,6 +85,8 @@ type BillRun struct {
 // NewBillRun says of whom, and up to when.
 type NewBillRun struct {
 	Customer string `json:"customer,omitempty" maxLength:"64" doc:"absent: everybody" help:"Of this customer alone." predict:"customer"`
+	After    string `json:"after,omitempty" maxLength:"64" doc:"go on with the run whose answer had this as next" kong:"-"`
+	Limit    int    `json:"limit,omitempty" minimum:"0" maximum:"10000" doc:"customers to look at; absent: all" kong:"-"`
 	Now      bool   `json:"now,omitempty" doc:"what was used up to now; absent: up to the end of the last month in each customer's zone" help:"Bill what was used up to now (default: up to the end of the last month, in each customer's zone)."`
 }
 
@@ -94,6 +96,8 @@ type BillsMade struct {
 	Calls int64  `json:"calls"`
 	Total int64  `json:"total_micro"`
 	Text  string `json:"total_text"`
+	Next  string `json:"next,omitempty" doc:"what the next part of the run continues after"`
+	Left  int    `json:"left,omitempty" doc:"how many customers the limit has left"`
 }
 
 // Account is what a customer owes.
