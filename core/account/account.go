@@ -19,6 +19,7 @@ type Level uint8
 const (
 	LevelDefault  Level = iota // built in
 	LevelProvider              // configuration
+	LevelReseller              // of a customer that a reseller has
 	LevelCustomer
 	LevelLine
 )
@@ -91,6 +92,7 @@ type Effective struct {
 	// Restrictions are those of the chain's links that have some, also such as have ended or do not apply yet.
 	Restrictions [][]restrict.Restriction
 	Lists        string    // a hash of Nets and Restrictions, to tell outcomes apart
+	Pool         *Pool     // what the customers of a reseller may spend together; nil: nothing limits it, or nobody resells
 	Since        time.Time // when the last of the grants that have ended did; before that, it would be another outcome
 	Expiry       time.Time // when a grant in here ends, so that the holder resolves again; zero is never
 }
@@ -116,6 +118,8 @@ type Customer struct {
 	Contacts []Contact
 	Courtesy Courtesy // for lines that say nothing
 	Cooling  Cooling
+	Reseller string // identity of the reseller whose customer it is; "" is the provider's own
+	Resale   Resale
 	Created  time.Time
 }
 

@@ -52,11 +52,11 @@ func TestDefaults(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	for _, c := range []struct {
-		name                     string
-		provider, customer, line *Settings
-		want                     int64
-		from                     Level
-		expiry                   time.Time
+		name                               string
+		provider, reseller, customer, line *Settings
+		want                               int64
+		from                               Level
+		expiry                             time.Time
 	}{
 		{name: "nobody says anything", want: 2 * p},
 		{name: "provider loosens the default", provider: ceiling(own(9 * p)), want: 9 * p, from: LevelProvider},
@@ -66,6 +66,11 @@ func TestResolve(t *testing.T) {
 		{name: "the same value stays with whom it binds from", customer: ceiling(own(2 * p)), want: 2 * p},
 		{name: "line may not loosen what the customer set", customer: ceiling(own(p)), line: ceiling(own(2 * p)), want: p, from: LevelCustomer},
 		{name: "line tightens further", customer: ceiling(own(p)), line: ceiling(own(0)), want: 0, from: LevelLine},
+		{name: "reseller tightens", reseller: ceiling(own(p)), want: p, from: LevelReseller},
+		{name: "reseller may not loosen", reseller: ceiling(own(3 * p)), want: 2 * p},
+		{name: "customer may not loosen what its reseller set", reseller: ceiling(own(p)), customer: ceiling(own(2 * p)), want: p, from: LevelReseller},
+		{name: "what staff granted a reseller its customers have", reseller: ceiling(Value{}.Grant(50*p, friday)), want: 50 * p, from: LevelReseller, expiry: friday},
+		{name: "a customer below its reseller's grant", reseller: ceiling(Value{}.Grant(50*p, friday)), customer: ceiling(own(40 * p)), want: 40 * p, from: LevelCustomer, expiry: friday},
 		{name: "grant for good", line: ceiling(Value{}.Grant(50*p, time.Time{})), want: 50 * p, from: LevelLine},
 		{name: "grant until", line: ceiling(Value{}.Grant(50*p, friday)), want: 50 * p, from: LevelLine, expiry: friday},
 		{name: "grant over a customer's own word", customer: ceiling(own(p)), line: ceiling(Value{}.Grant(50*p, friday)), want: 50 * p, from: LevelLine, expiry: friday},
@@ -82,7 +87,7 @@ func TestResolve(t *testing.T) {
 		{name: "no value beyond the field's range", provider: ceiling(own(math.MaxInt64)), want: 10_000 * p, from: LevelProvider},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := Resolve(now, c.provider, c.customer, c.line)
+			e := Resolve(now, c.provider, c.reseller, c.customer, c.line)
 			if got := e.Values[InternationalCeiling]; got != c.want || e.From[InternationalCeiling] != c.from || !e.Expiry.Equal(c.expiry) {
 				t.Errorf("got %s from %v until %v, want %s from %v until %v", Format(InternationalCeiling, got), e.From[InternationalCeiling],
 					e.Expiry, Format(InternationalCeiling, c.want), c.from, c.expiry)
@@ -104,7 +109,7 @@ func TestTwoGrantsOneAfterTheOther(t *testing.T) {
 func TestLineHasNoWordOnAccountCaps(t *testing.T) {
 	var line Settings
 	line.Values[AccountDayCap] = own(1)
-	if e := Resolve(now, nil, nil, &line); e.Cap(AccountDayCap) != 50*money.Pound {
+	if e := Resolve(now, nil, nil, nil, &line); e.Cap(AccountDayCap) != 50*money.Pound {
 		t.Errorf("cap is %v", e.Cap(AccountDayCap))
 	}
 	if err := line.Validate(LevelLine); !errors.Is(err, ErrValue) || !strings.Contains(err.Error(), "account-day-cap") {
@@ -120,7 +125,7 @@ func TestExpiryIsTheEarliest(t *testing.T) {
 	s.Values[MaxCalls] = Value{}.Grant(20, friday)
 	s.Values[LongestCall] = Value{}.Grant(60, friday.Add(-time.Hour))
 	s.Values[Premium] = Value{}.Grant(1, now.Add(-time.Hour)) // over already
-	if e := Resolve(now, nil, &s); !e.Expiry.Equal(friday.Add(-time.Hour)) {
+	if e := Resolve(now, nil, nil, &s); !e.Expiry.Equal(friday.Add(-time.Hour)) {
 		t.Error(e.Expiry)
 	}
 }
@@ -136,7 +141,7 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 		return v
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		var links [3]Settings
+		var links [4]Settings
 		granted := [NumFields]bool{}
 		for i := range links {
 			for f := range NumFields {
@@ -144,10 +149,10 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 				granted[f] = granted[f] || i > 0 && links[i].Values[f].Granted
 			}
 		}
-		above, all := Resolve(now, &links[0]), Resolve(now, &links[0], &links[1], &links[2])
+		above, all := Resolve(now, &links[0]), Resolve(now, &links[0], &links[1], &links[2], &links[3])
 		for f := range NumFields {
 			if f.Free() {
-				if want := nearest(f, &links[0], &links[1], &links[2]); all.Values[f] != want {
+				if want := nearest(f, &links[0], &links[1], &links[2], &links[3]); all.Values[f] != want {
 					t.Fatalf("%v is %d, the nearest word is %d", f, all.Values[f], want)
 				}
 			}
@@ -156,7 +161,7 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 			}
 		}
 		at := now.Add(time.Duration(rapid.Int64Range(-7*60, 7*60).Draw(t, "minutes")) * time.Minute)
-		if then := Resolve(at, &links[0], &links[1], &links[2]); all.Holds(at) && then.Values != all.Values {
+		if then := Resolve(at, &links[0], &links[1], &links[2], &links[3]); all.Holds(at) && then.Values != all.Values {
 			t.Fatalf("the outcome of %s holds at %s, from %s until %s, and is another there", now, at, all.Since, all.Expiry)
 		}
 		if all.Since.After(now) || !all.Holds(now) {
@@ -165,7 +170,7 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 		if all.Expiry.IsZero() {
 			return
 		}
-		if just := Resolve(all.Expiry.Add(-1), &links[0], &links[1], &links[2]); just.Values != all.Values {
+		if just := Resolve(all.Expiry.Add(-1), &links[0], &links[1], &links[2], &links[3]); just.Values != all.Values {
 			t.Fatal("the outcome changed before its expiry")
 		}
 	})
@@ -175,7 +180,7 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 func nearest(f Field, links ...*Settings) int64 {
 	n := f.builtin()
 	for i, s := range links {
-		if v := s.Values[f].At(now); v.Set && (i < 2 || !f.OfAccount()) {
+		if v := s.Values[f].At(now); v.Set && (i < 3 || !f.OfAccount()) {
 			n = v.N
 		}
 	}
@@ -205,7 +210,7 @@ func TestFreeFields(t *testing.T) {
 		{name: "the end of a hidden grant does not matter", customer: link(Value{}.Grant(7, friday), Value{}), line: link(pounds(1), Value{}), onLine: 1, onAccount: 10, from: LevelLine},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := Resolve(now, c.provider, c.customer, c.line)
+			e := Resolve(now, c.provider, nil, c.customer, c.line)
 			if e.Cap(LineWarning) != c.onLine*money.Pound || e.Cap(AccountWarning) != c.onAccount*money.Pound || e.From[LineWarning] != c.from || !e.Expiry.IsZero() {
 				t.Errorf("line %v from %v, account %v, until %v", e.Cap(LineWarning), e.From[LineWarning], e.Cap(AccountWarning), e.Expiry)
 			}

@@ -37,8 +37,8 @@ func (v Value) At(now time.Time) Value {
 	return Value{Set: v.Kept, N: v.KeptN}
 }
 
-// Resolve walks the chain built-in default → provider → customer → line; links are given in that order and may be nil
-// or fewer (the provider's alone gives what a new customer has). The provider is the operator, so its word replaces the
+// Resolve walks the chain built-in default → provider → reseller → customer → line; links are given in that order and may be nil
+// (of a customer that no reseller has, the reseller's) or fewer (the provider's alone gives what a new customer has). The provider is the operator, so its word replaces the
 // built-in default in either direction. Below it a link only tightens, unless staff granted the value and the grant has
 // not ended. Of a free field the nearest word holds. Account fields end at the customer: a line's word on them is ignored.
 func Resolve(now time.Time, links ...*Settings) Effective {
@@ -91,10 +91,10 @@ func (e *Effective) resolve(f Field, now time.Time, links []*Settings) (ends tim
 	return ends
 }
 
-// String names the link: "default", "provider", "customer", "line".
+// String names the link: "default", "provider", "reseller", "customer", "line".
 func (l Level) String() string {
 	if l > LevelLine {
 		return "unknown"
 	}
-	return [...]string{"default", "provider", "customer", "line"}[l]
+	return [...]string{"default", "provider", "reseller", "customer", "line"}[l]
 }

@@ -65,10 +65,51 @@ func ProbationOf(purses []string) string {
 	return ""
 }
 
+// reseller begins the ids of the purses that a reseller's customers share: "reseller/north~x7k2m9qp/day/2026-11-30".
+const reseller = "reseller/"
+
+// PoolID is the id of a purse that a reseller's customers share: policy.ResellerDay or policy.ResellerMonth.
+func PoolID(p *account.Pool, purse policy.Purse, now time.Time) string {
+	zone := p.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	if purse == policy.ResellerDay {
+		return reseller + p.Reseller + "/day/" + now.In(zone).Format(time.DateOnly)
+	}
+	return reseller + p.Reseller + "/month/" + now.In(zone).Format("2006-01")
+}
+
+// PoolOf is the reseller, by identity, whose customers share a purse; "": it is another sort of purse.
+func PoolOf(id string) string {
+	rest, ok := strings.CutPrefix(id, reseller)
+	if !ok {
+		return ""
+	}
+	of, _, _ := strings.Cut(rest, "/")
+	return of
+}
+
+// PoolCap is the cap of a purse that a reseller's customers share, as it is now. Without a cap it limits nothing.
+func PoolCap(p *account.Pool, purse policy.Purse) money.Micro {
+	limit := money.Micro(0)
+	switch {
+	case p == nil:
+	case purse == policy.ResellerDay:
+		limit = p.Day
+	default:
+		limit = p.Month
+	}
+	if limit == 0 {
+		return money.Max
+	}
+	return limit
+}
+
 var purseReasons = [policy.NumPurses]policy.Reason{
 	policy.LineDay: policy.LineDaySpent, policy.LineMonth: policy.LineMonthSpent,
 	policy.AccountDay: policy.AccountDaySpent, policy.AccountMonth: policy.AccountMonthSpent,
-	policy.Probation: policy.ProbationSpent,
+	policy.Probation: policy.ProbationSpent, policy.ResellerDay: policy.ResellerDaySpent, policy.ResellerMonth: policy.ResellerMonthSpent,
 }
 
 // PurseOf reads the kind from an id of a purse.
@@ -77,6 +118,12 @@ func PurseOf(id string) policy.Purse {
 		return policy.Probation
 	}
 	month := strings.Contains(id, "/month/")
+	if strings.HasPrefix(id, reseller) {
+		if month {
+			return policy.ResellerMonth
+		}
+		return policy.ResellerDay
+	}
 	switch line := strings.HasPrefix(id, "line/"); {
 	case line && month:
 		return policy.LineMonth
@@ -93,8 +140,11 @@ func CapNow(e *account.Effective, id string) money.Micro { return Cap(e, PurseOf
 
 // Cap is the cap in force of a kind of purse.
 func Cap(e *account.Effective, p policy.Purse) money.Micro {
-	if p == policy.Probation {
+	switch p {
+	case policy.Probation:
 		return policy.ProbationCap()
+	case policy.ResellerDay, policy.ResellerMonth:
+		return PoolCap(e.Pool, p)
 	}
 	return e.Cap(purseCaps[p])
 }

@@ -53,7 +53,7 @@ type hold struct {
 }
 
 func (w *world) effective(i int, at time.Time) *account.Effective {
-	e := account.Resolve(at, &w.provider, &w.own, &w.settings[i])
+	e := account.Resolve(at, &w.provider, nil, &w.own, &w.settings[i])
 	return &e
 }
 

@@ -62,7 +62,9 @@ const (
 	LineMonth
 	AccountDay
 	AccountMonth
-	Probation // of a login at a new place, for its one day
+	Probation   // of a login at a new place, for its one day
+	ResellerDay // what the customers of a reseller spend together, in the reseller's time zone
+	ResellerMonth
 	NumPurses
 )
 
@@ -78,7 +80,7 @@ type Condition struct {
 }
 
 // MaxConditions bounds a verdict, so that it is a plain value and costs no allocation.
-const MaxConditions = 10
+const MaxConditions = 12
 
 // Verdict is a decision. Allowed() with conditions to take, or a refusal with its reason and figures.
 type Verdict struct {

@@ -247,7 +247,7 @@ func TestExplainListsEveryRuleAndWhereItCameFrom(t *testing.T) {
 	var provider, customer, line account.Settings
 	customer.Values[account.InternationalCeiling] = account.Value{Set: true, N: int64(1 * p)}
 	line.Values[account.MaxCalls] = account.Value{Set: true, N: 3}
-	e := account.Resolve(now, &provider, &customer, &line)
+	e := account.Resolve(now, &provider, nil, &customer, &line)
 	v, steps := Explain(&e, Facts{Locked: true}, call(phone.IntlFixed, false, quote(3*p, 0, 0)), now)
 	if v.Reason != LineLocked {
 		t.Fatal(v.Reason)
@@ -463,7 +463,7 @@ func TestTighteningNeverAllows(t *testing.T) {
 		var line account.Settings
 		field := account.Field(rapid.IntRange(0, int(account.NumFields)-1).Draw(t, "field"))
 		line.Values[field] = account.Value{Set: true, N: rapid.Int64Range(0, max(0, loose.Values[field])).Draw(t, "tighter")}
-		tight := account.Resolve(now, &s, nil, &line)
+		tight := account.Resolve(now, &s, nil, nil, &line)
 		before, after := Decide(&loose, f, a, now), Decide(&tight, f, a, now)
 		if after.Allowed() && !before.Allowed() {
 			t.Fatalf("%v became allowed by lowering %v", before.Reason, field)

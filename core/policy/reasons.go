@@ -63,6 +63,8 @@ const (
 	LineMonthSpent       // line-month-cap (amount)
 	AccountDaySpent      // account-day-cap (amount)
 	AccountMonthSpent    // account-month-cap (amount)
+	ResellerDaySpent     // reseller-day-cap: what the customers of a reseller may spend together in a day
+	ResellerMonthSpent   // reseller-month-cap: what the customers of a reseller may spend together in a month
 
 	// a login on probation: from a new place, while somebody guesses the password of its line
 	ProbationClass // probation-class
@@ -145,6 +147,8 @@ var reasons = [NumReasons]told{
 	LineMonthSpent:       {"line-month-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
 	AccountDaySpent:      {"account-day-cap", account.UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
 	AccountMonthSpent:    {"account-month-cap", account.UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
+	ResellerDaySpent:     {"reseller-day-cap", account.UnitNone, 403, causeRejected, plain("what your provider lets all its customers spend together in a day is spent: try again tomorrow")},
+	ResellerMonthSpent:   {"reseller-month-cap", account.UnitNone, 403, causeRejected, plain("what your provider lets all its customers spend together in a month is spent: try again next month")},
 	ProbationClass:       {"probation-class", account.UnitNone, 403, causeRejected, plain("this login is from a new place and on probation for a day: only ordinary national, free and emergency numbers can be called")},
 	ProbationBusy:        {"probation-calls", account.UnitCount, 403, causeRejected, probationBusyText},
 	ProbationSpent:       {"probation-cap", account.UnitAmount, 403, causeRejected, probationSpentText},

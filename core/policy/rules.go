@@ -266,12 +266,17 @@ var conditions = [...]condition{
 	{CondPurse, AccountDay, account.AccountDayCap, 0, AccountDaySpent},
 	{CondPurse, AccountMonth, account.AccountMonthCap, 0, AccountMonthSpent},
 	{CondPurse, Probation, account.NumFields, 0, ProbationSpent},
+	{CondPurse, ResellerDay, account.NumFields, 0, ResellerDaySpent},
+	{CondPurse, ResellerMonth, account.NumFields, 0, ResellerMonthSpent},
 }
 
 // applies: only calls abroad count abroad; only calls that cost something need purses, so that a line that has spent its
 // cap still reaches free numbers and its own provider. A limit per second that is none is not counted.
 func (c *condition) applies(s *account.Effective, f Facts, a *Attempt) bool {
-	if c.field == account.NumFields && !f.Tight {
+	if c.purse >= ResellerDay && c.limit(s) == 0 {
+		return false
+	}
+	if c.field == account.NumFields && c.purse < ResellerDay && !f.Tight {
 		return false
 	}
 	switch c.kind {
@@ -285,11 +290,17 @@ func (c *condition) applies(s *account.Effective, f Facts, a *Attempt) bool {
 	return true
 }
 
-// limit is the setting, or the fixed limit of a login on probation.
+// limit is the setting, the fixed limit of a login on probation, or the cap of a reseller; 0 of a reseller is none.
 func (c *condition) limit(s *account.Effective) int64 {
 	switch {
 	case c.field < account.NumFields:
 		return s.Values[c.field]
+	case c.purse >= ResellerDay && s.Pool == nil:
+		return 0
+	case c.purse == ResellerDay:
+		return int64(s.Pool.Day)
+	case c.purse == ResellerMonth:
+		return int64(s.Pool.Month)
 	case c.kind == CondPurse:
 		return int64(ProbationCap())
 	}

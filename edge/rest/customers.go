@@ -103,10 +103,10 @@ func (s *Server) purses(ctx context.Context, customer, line string, now time.Tim
 }
 
 // netLocks are the locks of the whole chain, from the provider down, each with its link.
-func netLocks(chain ...account.Settings) []api.NetLock {
+func netLocks(chain ...*account.Settings) []api.NetLock {
 	out := []api.NetLock{}
 	for i := range chain {
-		if len(chain[i].Nets) > 0 {
+		if chain[i] != nil && len(chain[i].Nets) > 0 {
 			level := account.LevelProvider + account.Level(i)
 			out = append(out, api.NetLock{From: level.String(), Nets: netTexts(chain[i].Nets)})
 		}

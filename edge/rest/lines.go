@@ -133,11 +133,7 @@ func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, 
 		Line: lineView(l), Settings: settings(l.Effective(now), &own, now, l.Zone()), Zone: l.Zone().String(), Tariff: l.Tariff(),
 		Phones: []api.Phone{}, Calls: s.liveCalls(ctx, l.ID(), now), Closed: closings(l.Effective(now), now, l.Zone()),
 	}
-	var customer account.Settings
-	if c, ok := s.d.Book.Customer(l.Customer()); ok {
-		customer = c.Settings
-	}
-	out.Nets = netLocks(*s.d.Book.Provider(), customer, own)
+	out.Nets = netLocks(append(l.Above(), &own)...)
 	if s.d.Phones != nil {
 		out.Phones = views(s.d.Phones(l.ID(), now), phoneView)
 	}

@@ -147,8 +147,7 @@ func (s *Server) loosens(l *book.Line, edit *book.LineEdit, q *query) bool {
 	if edit.Nets != nil {
 		is.Nets = *edit.Nets
 	}
-	c, _ := s.d.Book.Customer(l.Customer())
-	return len(account.Loosens(&was, &is, q.now, s.d.Book.Provider(), &c.Settings)) > 0
+	return len(account.Loosens(&was, &is, q.now, l.Above()...)) > 0
 }
 
 func (s *Server) saveNets(q *query, l *book.Line) (page, error) {

@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
+	"ringfence/core/money"
 	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
@@ -27,6 +28,7 @@ type customer struct {
 type customerEntry struct {
 	account.Customer
 	provider *provider
+	reseller *customerEntry // whose customer it is; nil: the provider's own
 	zone     *time.Location // in force
 	badZone  bool           // this machine does not know the zone it names; the provider's is used
 	tariff   string         // in force
@@ -38,7 +40,8 @@ func (c *customerEntry) effective(at time.Time) *account.Effective {
 	if e := c.eff.Load(); e != nil && e.Holds(at) {
 		return e
 	}
-	e := account.Resolve(at, &c.provider.settings, &c.Settings)
+	e := account.Resolve(at, c.chain()...)
+	e.Pool = c.pool()
 	if e.Holds(time.Now()) {
 		c.eff.Store(&e)
 	}
@@ -51,6 +54,7 @@ type CustomerView struct {
 	ZoneInForce   string
 	TariffInForce string
 	Lines         int
+	Customers     int               // of a reseller
 	Effective     account.Effective // the chain down to the customer
 }
 
@@ -65,8 +69,10 @@ type CustomerEdit struct {
 	Close              []restrict.Restriction
 	Vouch              string
 	Cooling            *account.Cooling
-	Careful            bool   // as LineEdit's
-	Waited             Waited // as LineEdit's
+	Reseller           *string      // identity; "": the provider's own
+	DayCap, MonthCap   *money.Micro // of a reseller: what its customers may spend together; 0 is no such cap
+	Careful            bool         // as LineEdit's
+	Waited             Waited       // as LineEdit's
 }
 
 // Customer finds a customer by its identity. CustomerCalled takes what people say.
@@ -82,26 +88,13 @@ func (c *customer) view(now time.Time) CustomerView {
 	e := c.entry.Load()
 	return CustomerView{
 		Customer: e.Customer, ZoneInForce: e.zone.String(), TariffInForce: e.tariff,
-		Lines: int(c.lines.Load()), Effective: *e.effective(now),
+		Lines: int(c.lines.Load()), Customers: len(c.book.resold(c.id)), Effective: *e.effective(now),
 	}
 }
 
-// Customers lists those with handles above after, by handle, at most limit of them.
+// Customers lists those who have lines: resellers are in a list of their own. It gives those with handles above after, by handle, at most limit of them.
 func (b *Book) Customers(after string, limit int) []CustomerView {
-	var handles []string
-	for handle := range b.handles.All() {
-		if handle > after {
-			handles = append(handles, handle)
-		}
-	}
-	slices.Sort(handles)
-	now, out := time.Now(), []CustomerView{}
-	for _, handle := range handles[:min(limit, len(handles))] {
-		if c, ok := b.customerCalled(handle); ok {
-			out = append(out, c.view(now))
-		}
-	}
-	return out
+	return b.some(func(a *account.Customer) bool { return !a.Resale.Sells }, after, limit)
 }
 
 func (b *Book) customer(id string) (*customer, bool) { return b.customers.Load(id) }
@@ -111,7 +104,7 @@ func (b *Book) loadCustomers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range all {
+	for _, a := range resellersFirst(all) {
 		b.publishCustomer(a)
 	}
 	return nil
@@ -120,9 +113,13 @@ func (b *Book) loadCustomers(ctx context.Context) error {
 // publishCustomer puts a checked or stored customer in force.
 func (b *Book) publishCustomer(a account.Customer) {
 	p := b.provider.Load()
-	e := &customerEntry{Customer: a, provider: p, zone: p.zone, tariff: a.Tariff}
-	if a.Tariff == "" {
-		e.tariff = p.tariff
+	e := &customerEntry{Customer: a, provider: p, zone: p.zone, tariff: p.tariff}
+	if r, ok := b.customer(a.Reseller); ok {
+		e.reseller = r.entry.Load()
+		e.zone, e.tariff = e.reseller.zone, e.reseller.tariff
+	}
+	if a.Tariff != "" {
+		e.tariff = a.Tariff
 	}
 	if a.Zone != "" {
 		// Checked when it was set. A machine without that zone's data must not keep the whole program from its work.
@@ -164,18 +161,23 @@ func (b *Book) UnknownZones() []string {
 
 // AddCustomer adds a customer under a handle, and what edit says of it.
 func (b *Book) AddCustomer(ctx context.Context, actor, handle string, edit CustomerEdit) (CustomerView, error) {
-	err := theOne(b.AddCustomers(ctx, actor, []NewCustomer{{handle, edit}}, false))
+	return b.addCustomer(ctx, actor, NewCustomer{ID: handle, Edit: edit})
+}
+
+func (b *Book) addCustomer(ctx context.Context, actor string, n NewCustomer) (CustomerView, error) {
+	err := theOne(b.AddCustomers(ctx, actor, []NewCustomer{n}, false))
 	if errors.Is(err, store.ErrExists) {
 		return CustomerView{}, store.ErrExists
 	}
-	view, _ := b.CustomerCalled(handle)
+	view, _ := b.CustomerCalled(n.ID)
 	return view, err
 }
 
 // NewCustomer is a customer to add.
 type NewCustomer struct {
-	ID   string // handle
-	Edit CustomerEdit
+	ID    string // handle
+	Edit  CustomerEdit
+	sells bool // it is a reseller
 }
 
 // AddCustomers adds many customers in one transaction, all or none. What is wrong is said of every one: the errors are joined, each a
@@ -223,7 +225,7 @@ func (b *Book) newCustomer(n NewCustomer, now time.Time) (account.Customer, erro
 	if _, ok := b.customerCalled(n.ID); ok {
 		return account.Customer{}, fmt.Errorf("customer %s: %w", n.ID, store.ErrExists)
 	}
-	return b.applyCustomer(account.Customer{ID: b.identify(n.ID), Created: now}, n.Edit, now)
+	return b.applyCustomer(account.Customer{ID: b.identify(n.ID), Created: now, Resale: account.Resale{Sells: n.sells}}, n.Edit, now)
 }
 
 // EditCustomer changes a customer, all of the edit or nothing.
@@ -242,7 +244,7 @@ func (b *Book) EditCustomer(ctx context.Context, actor, id string, edit Customer
 		return CustomerView{}, err
 	}
 	if edit.Careful {
-		if err := loosening(account.Loosens(&was.Settings, &a.Settings, now, b.Provider())); err != nil {
+		if err := loosening(account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().above()...)); err != nil {
 			return CustomerView{}, err
 		}
 	}
@@ -268,6 +270,10 @@ func (b *Book) savedCustomer(a account.Customer, kind ChangeKind, err error) (Cu
 	}
 	b.publishCustomer(a)
 	b.tell(Change{Kind: kind, Customer: a.ID})
+	for _, below := range b.resold(a.ID) {
+		b.publishCustomer(below)
+		b.tell(Change{Kind: kind, Customer: below.ID})
+	}
 	c, _ := b.customer(a.ID)
 	return c.view(time.Now()), nil
 }
@@ -295,8 +301,10 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
 		return a, err
 	}
-	above := []*account.Settings{b.Provider()}
-	a.Settings, err = change(a.Settings, account.LevelCustomer, above, edit.Set, now)
+	if a, err = b.resale(a, &edit); err != nil {
+		return a, err
+	}
+	a.Settings, err = change(a.Settings, a.Level(), b.aboveCustomer(&a), edit.Set, now)
 	return a, err
 }
 
@@ -310,7 +318,7 @@ func (b *Book) DeleteCustomer(ctx context.Context, actor, id string) error {
 	if !ok {
 		return store.ErrNotFound
 	}
-	if c.lines.Load() > 0 {
+	if c.lines.Load() > 0 || len(b.resold(id)) > 0 {
 		return store.ErrInUse
 	}
 	f := factOf[fact.CustomerDeleted](time.Now(), actor, "", id, customerFacts(c.entry.Load().Customer), nil)

@@ -13,11 +13,12 @@ type Draft struct {
 	Settings account.Settings
 	was      account.Settings
 	above    []*account.Settings
+	pool     *account.Pool
 }
 
 // Draft makes one with these settings, and a restriction more unless it is nil.
 func (b *Book) Draft(l *Line, now time.Time, set []Setting, add *restrict.Restriction) (*Draft, error) {
-	d := &Draft{was: l.Settings(), above: []*account.Settings{b.Provider(), &l.cust.entry.Load().Settings}}
+	d := &Draft{was: l.Settings(), above: l.Above(), pool: l.cust.entry.Load().pool()}
 	var err error
 	d.Settings, err = change(d.was, account.LevelLine, d.above, set, now)
 	if add != nil {
@@ -29,6 +30,7 @@ func (b *Book) Draft(l *Line, now time.Time, set []Setting, add *restrict.Restri
 // Effective is what would be in force.
 func (d *Draft) Effective(at time.Time) *account.Effective {
 	e := account.Resolve(at, append(slices.Clone(d.above), &d.Settings)...)
+	e.Pool = d.pool
 	return &e
 }
 

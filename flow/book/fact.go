@@ -71,6 +71,10 @@ func customerFacts(c account.Customer) parts {
 	if c.Cooling != (account.Cooling{}) {
 		p["cooling_off"] = raw(map[string]any{"wait_s": int64(c.Cooling.Wait.Seconds()), "note": c.Cooling.Note != ""})
 	}
+	p.text("reseller", account.Handle(c.Reseller))
+	if c.Resale.Sells {
+		p["resale"] = raw(c.Resale)
+	}
 	if len(c.Contacts) > 0 {
 		ids := make([]string, len(c.Contacts))
 		for i, k := range c.Contacts {

@@ -146,7 +146,8 @@ func (l *Line) Effective(at time.Time) *account.Effective {
 	if r := l.eff.Load(); r != nil && r.from == c && r.Holds(at) {
 		return &r.Effective
 	}
-	r := &resolved{c, account.Resolve(at, &c.provider.settings, &c.Settings, l.settings)}
+	r := &resolved{c, account.Resolve(at, append(c.above(), &c.Settings, l.settings)...)}
+	r.Pool = c.pool()
 	if r.Holds(time.Now()) {
 		l.eff.Store(r)
 	}

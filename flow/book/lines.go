@@ -162,8 +162,12 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 		return a, "", fmt.Errorf("line %s: %w", n.ID, store.ErrExists)
 	}
 	a.ID = b.identify(n.ID)
-	if _, ok := b.customer(n.Customer); !ok {
+	c, ok := b.customer(n.Customer)
+	if !ok {
 		return a, "", &Invalid{"customer", clip(account.Handle(n.Customer)), "a customer that exists"}
+	}
+	if c.entry.Load().Resale.Sells {
+		return a, "", &Invalid{"customer", clip(account.Handle(n.Customer)), "one of the reseller's customers: a reseller has no lines of its own"}
 	}
 	a, err := b.applyLine(a, n.Edit, now)
 	if err != nil {
@@ -197,7 +201,7 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 			c.Kind = NetsChanged
 		}
 		if c, ok := b.customer(a.Customer); ok && err == nil && edit.Careful {
-			err = loosening(account.Loosens(&was.Settings, &a.Settings, now, b.Provider(), &c.entry.Load().Settings))
+			err = loosening(account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().aboveLines()...))
 		}
 		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
@@ -320,7 +324,7 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	if err := errors.Join(checkName("name", a.Name), checkCourtesy(a.Courtesy), numberErr); err != nil {
 		return a, err
 	}
-	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}
+	above := c.entry.Load().aboveLines()
 	var err error
 	if a.Settings, err = b.restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
 		return a, err

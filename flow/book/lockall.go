@@ -12,12 +12,27 @@ import (
 // lockedWith begins the reason of a line that was locked with its customer, so that opening the customer opens those lines and no others.
 const lockedWith = "customer locked: "
 
+// lockedWithReseller is the same of a line that was locked with its customer's reseller.
+const lockedWithReseller = "reseller locked: "
+
+// linesOf are the lines of a customer, or of all customers of a reseller, and how the reason of those begins that are locked with it.
+func (b *Book) linesOf(id string) (lines []*Line, mark string) {
+	all := b.resold(id)
+	if len(all) == 0 {
+		return b.Lines(id, "", math.MaxInt), lockedWith
+	}
+	for _, c := range all {
+		lines = append(lines, b.Lines(c.ID, "", math.MaxInt)...)
+	}
+	return lines, lockedWithReseller
+}
+
 // LockedWithCustomer says that a line was locked with all of its customer's.
 func (l *Line) LockedWithCustomer() bool {
 	return l.Locked() && strings.HasPrefix(l.LockWhy(), lockedWith)
 }
 
-// LockCustomer locks every line of a customer. One that is locked for a reason of its own keeps it, and is locked again all the same: if the
+// LockCustomer locks every line of a customer, or of all customers of a reseller. One that is locked for a reason of its own keeps it, and is locked again all the same: if the
 // customer's people locked it, it is the provider's to open from now on. If the store fails on the way, the error comes with those that were locked; asked again,
 // it goes on.
 func (b *Book) LockCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
@@ -42,9 +57,10 @@ func (b *Book) lockCustomer(ctx context.Context, id, reason string, over bool, l
 	if strings.TrimSpace(reason) == "" {
 		return 0, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
-	for _, l := range b.Lines(id, "", math.MaxInt) {
-		why := lockedWith + reason
-		if l.Locked() && !l.LockedWithCustomer() {
+	lines, mark := b.linesOf(id)
+	for _, l := range lines {
+		why := mark + reason
+		if l.Locked() && !strings.HasPrefix(l.LockWhy(), mark) {
 			if !over {
 				continue
 			}
@@ -63,11 +79,12 @@ func (b *Book) UnlockCustomer(ctx context.Context, actor, id string) (opened, le
 	if _, ok := b.Customer(id); !ok {
 		return 0, 0, store.ErrNotFound
 	}
-	for _, l := range b.Lines(id, "", math.MaxInt) {
+	lines, mark := b.linesOf(id)
+	for _, l := range lines {
 		switch {
 		case !l.Locked():
 			continue
-		case !l.LockedWithCustomer():
+		case !strings.HasPrefix(l.LockWhy(), mark):
 			left++
 			continue
 		}

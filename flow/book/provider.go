@@ -69,8 +69,12 @@ func (b *Book) SetProvider(o Options) error {
 
 func (b *Book) publishProvider(p *provider) {
 	b.provider.Store(p)
+	var all []account.Customer
 	for _, c := range b.customers.All() {
-		b.publishCustomer(c.entry.Load().Customer)
+		all = append(all, c.entry.Load().Customer)
+	}
+	for _, a := range resellersFirst(all) {
+		b.publishCustomer(a)
 	}
 	b.tell(Change{Kind: ProviderChanged})
 }

@@ -62,7 +62,7 @@ func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bo
 	if err != nil {
 		return err
 	}
-	for _, a := range customers {
+	for _, a := range resellersFirst(customers) {
 		b.republishCustomer(a)
 	}
 	if all || changed["everybody"] {
@@ -149,8 +149,12 @@ func (b *Book) reload(ctx context.Context) error {
 // republishCustomer puts a customer as stored in force, and tells if its IP lock is another one: it is that of all its lines.
 func (b *Book) republishCustomer(a account.Customer) {
 	was, there := b.customer(a.ID)
-	changed := there && !sameDoors(was.entry.Load().Settings, a.Settings)
+	var before *customerEntry
+	if there {
+		before = was.entry.Load()
+	}
 	b.publishCustomer(a)
+	changed := there && !b.sameDoors(before, a.ID)
 	if changed {
 		b.tell(Change{Kind: NetsChanged, Customer: a.ID})
 	}

@@ -65,7 +65,7 @@ func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Ad
 	if x.Quote == nil {
 		return &x, nil
 	}
-	ids := engine.PurseIDs(line, l.Customer(), l.Zone(), at)
+	ids := pursesOf(l, at)
 	purses, err := g.money.Purses(ctx, ids[:])
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Ad
 	for i := range x.Steps {
 		s := &x.Steps[i]
 		which, ok := engine.SpentPurse(s.Reason)
-		if !ok {
+		if !ok || ids[which] == "" {
 			continue
 		}
 		used := purses[which].Spent + purses[which].Held
@@ -85,6 +85,16 @@ func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Ad
 	}
 	x.refusePending()
 	return &x, nil
+}
+
+// pursesOf are the ids of the purses that a call of a line draws on, by kind; "" where there is none of a kind.
+func pursesOf(l *book.Line, at time.Time) (ids [policy.NumPurses]string) {
+	of := engine.PurseIDs(l.ID(), l.Customer(), l.Zone(), at)
+	copy(ids[:], of[:])
+	if pool := l.Effective(at).Pool; pool != nil {
+		ids[policy.ResellerDay], ids[policy.ResellerMonth] = engine.PoolID(pool, policy.ResellerDay, at), engine.PoolID(pool, policy.ResellerMonth, at)
+	}
+	return ids
 }
 
 // refusePending turns an allowed verdict into the first condition that would refuse now.

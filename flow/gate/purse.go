@@ -19,7 +19,7 @@ func (s *subject) holds() ([]store.Hold, []string) {
 		return nil, nil
 	}
 	var room struct { // one piece of memory: this is done for every call
-		holds [policy.Probation]store.Hold // and further room in the rare case of one
+		holds [policy.Probation]store.Hold // and further room in the rare case of one, or of a reseller's
 		ids   [policy.Probation]string
 	}
 	holds, ids := room.holds[:0], room.ids[:0]
@@ -30,9 +30,12 @@ func (s *subject) holds() ([]store.Hold, []string) {
 			continue
 		}
 		var id string
-		if c.Purse == policy.Probation {
+		switch {
+		case c.Purse == policy.Probation:
 			id = s.probation()
-		} else {
+		case c.Purse > policy.Probation:
+			id = engine.PoolID(s.Settings.Pool, c.Purse, s.Now)
+		default:
 			id = of[c.Purse]
 		}
 		holds, ids = append(holds, store.Hold{Purse: id, Cap: money.Micro(c.Limit)}), append(ids, id)
@@ -111,6 +114,9 @@ func (g *Gate) holdsOf(c *call.Open) []store.Hold {
 	holds := make([]store.Hold, len(c.Purses))
 	for i, id := range c.Purses {
 		holds[i] = store.Hold{Purse: id, Cap: engine.CapNow(caps, id)}
+		if reseller := engine.PoolOf(id); reseller != "" { // the one the call began under, though the customer may be another's by now
+			holds[i].Cap = engine.PoolCap(g.o.Book.Pool(reseller), engine.PurseOf(id))
+		}
 	}
 	return holds
 }

@@ -169,7 +169,7 @@ func (w *twins) ask(s *step) {
 	l, _ := h.book.Line(s.line)
 	c, _ := h.book.Customer("acme")
 	own := l.Settings()
-	if got, want := l.Effective(at), account.Resolve(at, h.book.Provider(), &c.Settings, &own); got.Values != want.Values {
+	if got, want := l.Effective(at), account.Resolve(at, h.book.Provider(), nil, &c.Settings, &own); got.Values != want.Values {
 		w.bad = fmt.Sprintf("%s at %s: %v is in force, want %v", s.line, at, got.Values, want.Values)
 	}
 	h.gate.Calls()

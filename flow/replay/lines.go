@@ -222,7 +222,7 @@ func (b *book) meet(c *play.Call) {
 		row = &lineRow{customer: cmp.Or(c.Account, c.Line)}
 	}
 	if of := b.lines.customers[row.customer]; of != nil { // it has lines in the file
-		effective := account.Resolve(time.Time{}, &b.set.Provider, of, &row.settings)
+		effective := account.Resolve(time.Time{}, &b.set.Provider, nil, of, &row.settings)
 		settings = &effective
 	}
 	x := engine.Line{Account: row.customer, Digits: row.digits, Zone: cmp.Or(row.zone, b.set.Zone), Deck: b.set.Deck, Settings: settings, Since: b.lines.since[row.customer]}

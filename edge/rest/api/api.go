@@ -121,7 +121,7 @@ type Setting struct {
 	N       int64     `json:"n" doc:"the value in unit"`
 	Unit    string    `json:"unit" enum:"nano_per_minute,micro,count,seconds,flag"`
 	Text    string    `json:"text" doc:"for people: 20p a minute, £50.00, 4h, on"`
-	From    string    `json:"from" enum:"default,provider,customer,line" doc:"where the value came from"`
+	From    string    `json:"from" enum:"default,provider,reseller,customer,line" doc:"where the value came from"`
 	Own     bool      `json:"own" doc:"set at the level of the request"`
 	Granted bool      `json:"granted,omitempty" doc:"staff allowed it to be looser than the level above"`
 	Until   time.Time `json:"until,omitzero" doc:"when the grant ends"`
@@ -158,7 +158,7 @@ type Change struct {
 
 // NetLock is the IP lock of one link; a source must be in the lock of every link that has one.
 type NetLock struct {
-	From string   `json:"from" enum:"provider,customer,line"`
+	From string   `json:"from" enum:"provider,reseller,customer,line"`
 	Nets []string `json:"nets" doc:"addresses and networks, IPv4 and IPv6"`
 }
 

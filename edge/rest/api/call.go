@@ -56,7 +56,7 @@ type Step struct {
 	Pending bool    `json:"pending,omitempty" doc:"checked at the instant of connection; value is the present state"`
 	Text    string  `json:"text"`
 	Figures Figures `json:"figures"`
-	From    string  `json:"from" enum:"default,provider,customer,line" doc:"where the setting came from"`
+	From    string  `json:"from" enum:"default,provider,reseller,customer,line" doc:"where the setting came from"`
 }
 
 // Call is a call in progress.

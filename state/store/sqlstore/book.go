@@ -12,10 +12,11 @@ import (
 
 var customers = table[account.Customer]{
 	"customer", "customers", 1,
-	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling",
+	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling, reseller, resale",
 	func(c *account.Customer) []any {
 		return []any{
 			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy, inJSON(&c.Cooling),
+			&c.Reseller, inJSON(&c.Resale),
 		}
 	},
 }
@@ -69,11 +70,18 @@ func (s *Queries) put(ctx context.Context, what string, facts []store.Fact, sql 
 	})
 }
 
-// DeleteCustomer removes a customer without lines, and its people.
+// DeleteCustomer removes a customer without lines or customers of its own, and its people.
 func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		if err := dropPeople(ctx, tx, id); err != nil {
 			return err
+		}
+		resold, err := customers.all(ctx, tx, " WHERE reseller = $1 LIMIT 1", id)
+		if err != nil {
+			return err
+		}
+		if len(resold) > 0 {
+			return fmt.Errorf("reseller %s has customers: %w", account.Handle(id), store.ErrInUse)
 		}
 		n, err := tx.Exec(ctx, "DELETE FROM customer WHERE id = $1", id)
 		if errors.Is(err, ErrForeign) {

@@ -73,6 +73,22 @@ func customers(t *testing.T, s store.Store) {
 	wantIs(t, "of none", s.DeleteCustomer(ctx, "none"), store.ErrNotFound)
 	ok(t, s.DeleteLine(ctx, "100"))
 	ok(t, s.DeleteCustomer(ctx, "zeta"))
+	resells(t, s)
+}
+
+// resells: a reseller cannot go while it has customers.
+func resells(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	north := account.Customer{ID: "north", Resale: account.Resale{Sells: true, DayCap: 5, MonthCap: 50}, Created: T0}
+	theirs := account.Customer{ID: "Z", Reseller: "north"}
+	ok(t, s.PutCustomer(ctx, north, true))
+	ok(t, s.PutCustomer(ctx, theirs, false))
+	got, err := s.Customers(ctx)
+	ok(t, err)
+	same(t, "a reseller and its customer", []account.Customer{got[0], got[3]}, []account.Customer{theirs, north})
+	wantIs(t, "with a customer", s.DeleteCustomer(ctx, "north"), store.ErrInUse)
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "Z"}, false))
+	ok(t, s.DeleteCustomer(ctx, "north"))
 }
 
 func eachLine(t *testing.T, s store.Store) []account.Line {
