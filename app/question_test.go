@@ -30,6 +30,7 @@ func oneOfEach(path, id string) string {
 	for _, c := range [][2]string{
 		{"/v1/customers/{id}", "plumber"},
 		{"/v1/lines/{id}", "2001"},
+		{"/v1/resellers/{id}", "north"},
 		{"/v1/staff/{", "sam"},
 		{"/v1/trunks/{", "demo-carrier"},
 		{"/v1/decks/{", "retail"},

@@ -69,6 +69,10 @@ func read(f reflect.StructField, key, value string) (any, error) {
 	switch f.Type.Elem().Kind() {
 	case reflect.Slice:
 		return readList(key, value)
+	case reflect.String:
+		if key == "reseller" && value == "none" {
+			value = ""
+		}
 	case reflect.Bool:
 		yes := slices.Contains([]string{"yes", "on", "true"}, value)
 		if !yes && !slices.Contains([]string{"no", "off", "false"}, value) {

@@ -57,6 +57,7 @@ type commands struct {
 	Phone   phoneCmd   `cmd:"" group:"run" help:"Use the built-in test phone: register, call, answer, attack."`
 
 	Customer    customerCmd    `cmd:"" group:"book" help:"Customers, who own lines and pay."`
+	Reseller    resellerCmd    `cmd:"" group:"book" help:"Resellers, who have customers of their own."`
 	Line        lineCmd        `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
 	Change      changeCmd      `cmd:"" group:"book" help:"Changes that wait because they loosen something."`
 	Staff       staffCmd       `cmd:"" group:"book" help:"Staff, who may sign in, with their roles."`

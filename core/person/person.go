@@ -53,17 +53,20 @@ type Who struct {
 	Person   string // identity; "" is an operator: the socket of this machine, or a token of admin.tokens-file
 	Customer string // identity; "" is the provider's own
 	Role     Role
-	Actor    string    // as the journal has it
-	Scopes   []Scope   // of an API token; nil is no limit but the role
-	Proved   time.Time // when a session last showed a second factor, or a fresh password where there is none
-	Enrol    bool      // a second factor is required and not set up yet: nothing else may be done before
+	Actor    string                     // as the journal has it
+	Scopes   []Scope                    // of an API token; nil is no limit but the role
+	Proved   time.Time                  // when a session last showed a second factor, or a fresh password where there is none
+	Below    func(customer string) bool // of a reseller's people: says which customers are the reseller's; nil is none
+	Enrol    bool                       // a second factor is required and not set up yet: nothing else may be done before
 }
 
 // Operator is who has the socket of this machine, or a token of the configuration: an admin without a person.
 func Operator(actor string) Who { return Who{Role: Admin, Actor: actor} }
 
-// Own says that something of a customer is theirs to see: of a customer's people only what is their own customer's.
-func (w *Who) Own(customer string) bool { return w.Customer == "" || w.Customer == customer }
+// Own says that something of a customer is theirs to see: of a customer's people only what is their own customer's, of a reseller's what is its customers'.
+func (w *Who) Own(customer string) bool {
+	return w.Customer == "" || w.Customer == customer || customer != "" && w.Below != nil && w.Below(customer)
+}
 
 // MaxNameLen is how long the name of a person may be.
 const MaxNameLen = 40

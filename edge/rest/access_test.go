@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/person"
 	"ringfence/edge/rest"
@@ -81,10 +82,11 @@ func theirThings(path, customer string) string {
 	call := map[string]string{"acme": "LIVE1", "bravo": "LIVE2"}[customer]
 	record := map[string]string{"acme": "00000001", "bravo": "99999999"}[customer]
 	finding := map[string]string{"acme": "1", "bravo": "3"}[customer]
+	reseller := map[string]string{"acme": "north", "bravo": "south"}[customer]
 	number := map[string]string{"acme": "1", "bravo": "2"}[customer]
 	return strings.NewReplacer(
 		"{customer}", customer, "{number}", number, "{record}", record,
-		"/v1/customers/{id}", "/v1/customers/"+customer, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
+		"/v1/customers/{id}", "/v1/customers/"+customer, "/v1/resellers/{id}", "/v1/resellers/"+reseller, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"{id}", "1", "{name}", "carrier",
@@ -93,7 +95,7 @@ func theirThings(path, customer string) string {
 
 // bodies are what an operation is asked with; what is not here goes without.
 var bodies = map[string]string{
-	"change-customer": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "apply-fit": `{"settings":[]}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
+	"change-customer": `{"name":"X"}`, "change-reseller": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "apply-fit": `{"settings":[]}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
@@ -134,7 +136,10 @@ func twoCustomers(t *testing.T) *fixture {
 	f := newFixture(t, rest.Options{})
 	f.fill(t)
 	for _, x := range [][3]string{
-		{"POST", "/v1/customers", `{"id":"bravo","name":"Bravo Secret Ltd"}`},
+		{"POST", "/v1/resellers", `{"id":"north","name":"North Telecom","day_cap":"500"}`},
+		{"POST", "/v1/resellers", `{"id":"south","name":"South bravo Telecom"}`},
+		{"PATCH", "/v1/customers/acme", `{"reseller":"north"}`},
+		{"POST", "/v1/customers", `{"id":"bravo","name":"Bravo Secret Ltd","reseller":"south"}`},
 		{"POST", "/v1/lines", `{"id":"bravo-1","customer":"bravo","number":"020 7946 0009"}`},
 		{"POST", "/v1/customers/bravo/contacts", `{"id":"office","mail":"office@bravo.example"}`},
 		{"POST", "/v1/lines/bravo-1/requests", `{"field":"max-calls","value":"50"}`},
@@ -234,13 +239,16 @@ func TestEachRouteByRoleAndOwner(t *testing.T) {
 			if role.Staff() {
 				continue // TestEveryRoute and others ask as an admin does
 			}
-			w := f.as(who, o, "bravo")
-			if slices.Contains(everybodys, o.id) {
-				if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") {
-					t.Errorf("%s by %s of acme: %d %s", o.id, role, w.Code, w.Body)
+			for _, customer := range []string{acme, identify("north")} { // a customer's people, and its reseller's
+				who.Customer, who.Actor = customer, account.Handle(customer)+"/x"
+				w := f.as(who, o, "bravo")
+				if slices.Contains(everybodys, o.id) {
+					if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") {
+						t.Errorf("%s by %s of %s: %d %s", o.id, role, customer, w.Code, w.Body)
+					}
+				} else if w.Code != 404 {
+					t.Errorf("%s %s of bravo by %s of %s: %d %s", o.method, o.path, role, customer, w.Code, w.Body)
 				}
-			} else if w.Code != 404 {
-				t.Errorf("%s %s of bravo by %s of acme: %d %s", o.method, o.path, role, w.Code, w.Body)
 			}
 		}
 	}
@@ -263,7 +271,7 @@ func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
 			if query != "" {
 				path += "?" + strings.ReplaceAll(query, "CUSTOMER", "acme")
 			}
-			if o.id == "get-restriction" || (o.id == "list-restrictions" || o.id == "list-bill-calls") && query == "" {
+			if o.id == "get-restriction" || o.id == "get-reseller" || (o.id == "list-restrictions" || o.id == "list-bill-calls") && query == "" {
 				continue // acme has none; a line or customer must be named
 			}
 			r := httptest.NewRequest(o.method, "http://localhost"+path, nil)
@@ -301,6 +309,64 @@ func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
 		if a, b := ask(theirs), ask(nobodys); a != b || !strings.Contains(a, "NAME") {
 			t.Errorf("%s\n%s", a, b)
 		}
+	}
+}
+
+// TestResellersReachTheirCustomers: what a customer's people may read and change, the reseller's people may of that customer; what is the provider's
+// to say of a reseller, or of its customer, they may not.
+func TestResellersReachTheirCustomers(t *testing.T) {
+	f := twoCustomers(t)
+	who := person.Who{Person: "x", Customer: identify("north"), Role: person.Owner, Actor: "north/x"}
+	ask := func(method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		f.HandlerFor(&who).ServeHTTP(w, r)
+		return w
+	}
+	seen := 0
+	for _, o := range operations(t, f) {
+		if o.method != http.MethodGet || !slices.Contains(person.For(o.id), person.Owner) || o.id == "get-restriction" {
+			continue
+		}
+		w := f.as(who, o, "acme")
+		if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") || strings.Contains(w.Body.String(), `"carrier"`) {
+			t.Errorf("%s: %d %.300s", o.id, w.Code, w.Body)
+		}
+		seen++
+	}
+	if seen < 29 {
+		t.Errorf("only %d looked at", seen)
+	}
+	for _, x := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", "/v1/customers", "", 200, `"items":[{"id":"acme"`},
+		{"GET", "/v1/lines", "", 422, "name one of your customers"},
+		{"GET", "/v1/cdrs", "", 422, "name one of your customers"},
+		{"GET", "/v1/resellers/north", "", 200, `"day_cap_micro":500000000`},
+		{"GET", "/v1/resellers/acme", "", 404, "no reseller"},
+		{"GET", "/v1/customers?reseller=south", "", 404, "no reseller"},
+		{"PATCH", "/v1/customers/acme", `{"set":[{"field":"max-calls","value":"2"}]}`, 200, `"from":"customer"`},
+		{"PATCH", "/v1/resellers/north", `{"set":[{"field":"max-calls","value":"3"}]}`, 200, `"from":"reseller"`},
+		{"PATCH", "/v1/customers/acme", `{"set":[{"field":"max-calls","value":"4"}]}`, 403, "which the reseller allows"},
+		{"PATCH", "/v1/resellers/north", `{"day_cap":"9000"}`, 403, "provider's to change"},
+		{"PATCH", "/v1/resellers/north", `{"set":[{"field":"max-calls","value":"50","grant":true}]}`, 403, "only staff grant"},
+		{"PATCH", "/v1/customers/acme", `{"reseller":"south"}`, 403, "provider's to change"},
+		{"POST", "/v1/lines/acme-1/lock", `{"why":"unpaid"}`, 200, `"locked":true`},
+		{"POST", "/v1/lines/acme-1/unlock", ``, 200, `"opened":true`},
+	} {
+		if w := ask(x.method, x.path, x.body); w.Code != x.status || !strings.Contains(w.Body.String(), x.want) {
+			t.Errorf("%s %s %s: %d %s", x.method, x.path, x.body, w.Code, w.Body)
+		}
+	}
+	// What the reseller locked its customer does not open.
+	ask("POST", "/v1/lines/acme-1/lock", `{"why":"unpaid"}`)
+	owner := person.Who{Person: "y", Customer: acme, Role: person.Owner, Actor: "acme/y"}
+	if w := f.as(owner, operation{"unlock-line", "POST", "/v1/lines/{id}/unlock"}, "acme"); w.Code != 403 {
+		t.Errorf("a customer opened a line that its reseller had locked: %d", w.Code)
 	}
 }
 

@@ -52,7 +52,7 @@ func in(zone *time.Location, t time.Time) time.Time {
 func customerView(v *book.CustomerView) api.Customer {
 	return api.Customer{
 		ID: account.Handle(v.ID), Identity: account.FullIdentity(v.ID), Name: v.Name, Zone: v.ZoneInForce, Tariff: v.TariffInForce, Nets: netTexts(v.Settings.Nets),
-		Courtesy: string(v.Courtesy), Lines: v.Lines, Created: v.Created,
+		Courtesy: string(v.Courtesy), Lines: v.Lines, Created: v.Created, Reseller: account.Handle(v.Reseller),
 	}
 }
 
@@ -101,10 +101,13 @@ func purseView(p *gate.Purse) api.Purse {
 	if p.Held > 0 {
 		v.Text += ", " + api.Amount(p.Held) + " held"
 	}
-	if p.Kind == policy.AccountDay || p.Kind == policy.AccountMonth {
+	switch p.Kind {
+	case policy.AccountDay, policy.AccountMonth:
 		v.Owner = "account"
+	case policy.ResellerDay, policy.ResellerMonth:
+		v.Owner = "reseller"
 	}
-	if p.Kind == policy.LineMonth || p.Kind == policy.AccountMonth {
+	if p.Kind == policy.LineMonth || p.Kind == policy.AccountMonth || p.Kind == policy.ResellerMonth {
 		v.Period = "month"
 	}
 	return v

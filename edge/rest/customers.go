@@ -21,15 +21,31 @@ var _ = serves(func(s *Server) {
 	deleted[api.Customer](s, named(s, "customer", s.customer, s.deleteCustomer))
 })
 
-func (s *Server) listCustomers(ctx context.Context, in *Page) (api.List[api.Customer], error) {
-	if id := own(ctx); id != "" {
+func (s *Server) listCustomers(ctx context.Context, in *struct {
+	Page
+	api.CustomerFilter
+},
+) (out api.List[api.Customer], err error) {
+	if id := own(ctx); id != "" && !s.sells(ctx) {
 		v, err := s.customer(ctx, account.FullIdentity(id))
 		if err != nil || account.Handle(id) <= in.After {
 			return api.List[api.Customer]{Items: []api.Customer{}}, err
 		}
 		return api.List[api.Customer]{Items: []api.Customer{customerView(&v)}}, nil
 	}
-	all := views(s.d.Book.Customers(in.After, in.Limit+1), customerView)
+	reseller := own(ctx)
+	if in.Reseller != "" {
+		v, err := s.reseller(ctx, in.Reseller)
+		if err != nil {
+			return out, err
+		}
+		reseller = v.ID
+	}
+	found := s.d.Book.Customers
+	if reseller != "" {
+		found = func(after string, limit int) []book.CustomerView { return s.d.Book.CustomersOf(reseller, after, limit) }
+	}
+	all := views(found(in.After, in.Limit+1), customerView)
 	return list(all, in.Limit, func(c *api.Customer) string { return c.ID }), nil
 }
 
@@ -48,7 +64,13 @@ func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustom
 // customerEdit reads what is to be changed of a customer; "" is a new one.
 func (s *Server) customerEdit(id string, b *api.PatchCustomer) (book.CustomerEdit, error) {
 	nets, set, err := link(b.Nets, b.Set, s.customerZone(id, b.Zone))
-	return book.CustomerEdit{Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set}, err
+	edit := book.CustomerEdit{Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set, Reseller: b.Reseller}
+	if b.Reseller != nil && *b.Reseller != "" {
+		if r, ok := s.d.Book.CustomerCalled(*b.Reseller); ok {
+			edit.Reseller = &r.ID
+		}
+	}
+	return edit, err
 }
 
 func (s *Server) getCustomer(ctx context.Context, v book.CustomerView, _ *api.CustomerID) (api.Customer, error) {
@@ -57,7 +79,7 @@ func (s *Server) getCustomer(ctx context.Context, v book.CustomerView, _ *api.Cu
 
 func (s *Server) changeCustomer(ctx context.Context, c book.CustomerView, in *customerChange) (out api.Customer, err error) {
 	b := &in.Body
-	if err := notForCustomers(ctx, map[string]bool{"zone": b.Zone != nil, "tariff": b.Tariff != nil}, b.Set); err != nil {
+	if err := notForCustomers(ctx, map[string]bool{"zone": b.Zone != nil, "tariff": b.Tariff != nil, "reseller": b.Reseller != nil}, b.Set); err != nil {
 		return out, err
 	}
 	edit, err := s.customerEdit(c.ID, b)

@@ -50,6 +50,15 @@ func (s *Server) exposure(ctx context.Context, in *api.ExposureFilter) (out api.
 		if err != nil {
 			return out, err
 		}
+		if c.Resale.Sells {
+			t, err := s.d.Exposure.Reseller(ctx, c.ID, p)
+			if err != nil {
+				return out, err
+			}
+			out = totalView(t, p)
+			out.Customer = account.Handle(c.ID)
+			return out, nil
+		}
 		a, err := s.d.Exposure.Customer(ctx, c.ID, p, with)
 		if err != nil {
 			return out, err

@@ -162,7 +162,7 @@ func (s *Server) guard(caller func(*http.Request) (*person.Who, error), ours fun
 		if r.Method != http.MethodGet {
 			s.log.Info("admin", "by", who.Actor, "method", r.Method, "path", clip(r.URL.Path, 200))
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, who)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, s.reaching(who))))
 	})
 }
 

@@ -47,15 +47,15 @@ func (s *Server) listRegistrations(ctx context.Context, in *struct {
 	api.RegistrationFilter
 },
 ) (out api.List[api.Registration], err error) {
-	customer, err := s.customerFilter(ctx, in.Customer)
+	line, customer, err := s.filters(ctx, in.Line, in.Customer)
 	if err != nil {
 		return out, err
 	}
 	lines := s.d.Book.Lines(customer, in.After, math.MaxInt)
 	if in.Line != "" {
-		l, err := s.line(ctx, in.Line)
-		if err != nil {
-			return out, err
+		l, ok := s.d.Book.Line(line)
+		if !ok {
+			return out, missing("line", in.Line)
 		}
 		lines = []*book.Line{l}
 	}

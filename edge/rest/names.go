@@ -119,10 +119,16 @@ func (s *Server) lineFilter(ctx context.Context, called string) (string, error) 
 // customerFilter is lineFilter of customers. To a customer's people, all is what is their customer's.
 func (s *Server) customerFilter(ctx context.Context, called string) (string, error) {
 	if ours := own(ctx); ours != "" {
-		if c, ok := s.d.Book.CustomerCalled(called); called != "" && (!ok || c.ID != ours) {
+		c, ok := s.d.Book.CustomerCalled(called)
+		switch {
+		case called == "" && s.sells(ctx):
+			return "", nameOne()
+		case called == "":
+			return ours, nil
+		case !ok || !theirs(ctx, c.ID):
 			return "", missing("customer", called)
 		}
-		return ours, nil
+		return c.ID, nil
 	}
 	if called == "" {
 		return "", nil
@@ -135,6 +141,9 @@ func (s *Server) customerFilter(ctx context.Context, called string) (string, err
 func (s *Server) filters(ctx context.Context, line, customer string) (lineID, customerID string, err error) {
 	if lineID, err = s.lineFilter(ctx, line); err != nil {
 		return "", "", err
+	}
+	if l, ok := s.d.Book.Line(lineID); ok && customer == "" && own(ctx) != "" {
+		return lineID, l.Customer(), nil
 	}
 	customerID, err = s.customerFilter(ctx, customer)
 	return lineID, customerID, err

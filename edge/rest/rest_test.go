@@ -515,6 +515,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 	}
 	f.happen(t)
 	secrets = append(secrets, f.ana(t)...)
+	f.do("POST", "/v1/resellers", `{"id":"north","day_cap":"500"}`)
 	var closed api.Restriction
 	if err := json.Unmarshal(f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"abroad"}`).Body.Bytes(), &closed); err != nil {
 		t.Fatal(err)
@@ -522,7 +523,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 	fill := strings.NewReplacer("/v1/restrictions/{id}", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", closed.ID), "/v1/restrictions", "/v1/restrictions?line=acme-1", "/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/trace", "/v1/trace?line=acme-1", "/v1/evidence/checkpoint", "/v1/evidence/checkpoint?number=1", "/v1/findings/{id}", "/v1/findings/1", "/v1/incidents/{id}", "/v1/incidents/1", "/v1/cases/{id}/items/{n}", "/v1/cases/1/items/1", "/v1/cases/{id}", "/v1/cases/1", "/v1/bills/{number}/calls", "/v1/bills/1/calls?line=acme-1", "/v1/bills/{number}", "/v1/bills/1", "/v1/accounts/{customer}", "/v1/accounts/acme", "{number}", "1",
 		"/v1/notices/{id}", "/v1/notices/1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"/v1/customers/{id}/people/{person}", "/v1/customers/acme/people/ana", "/v1/staff/{person}", "/v1/staff/sam",
-		"/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/calls/{id}", "/v1/calls/LIVE1",
+		"/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/resellers/{id}", "/v1/resellers/north", "/v1/calls/{id}", "/v1/calls/LIVE1",
 		"/v1/cdrs/{id}", "/v1/cdrs/00000001", "/v1/trunks/{name}", "/v1/trunks/carrier", "/v1/decks/{name}", "/v1/decks/retail")
 	asked := 0
 	for path, methods := range spec.Paths {

@@ -75,9 +75,13 @@ type frame struct {
 	Tabs                                   bool
 	Lock, Report, SignIn, Status, Security string // paths, of pages that there are
 	Public                                 bool
+	Under                                  *underView // whose pages a reseller's person looks at
 	Help                                   help
 	Data                                   any
 }
+
+// underView says whose pages these are, to a reseller's person.
+type underView struct{ Name template.HTML }
 
 type navItem struct {
 	Text, Path, Icon string
@@ -92,6 +96,7 @@ var navigation = map[area][]struct {
 	icon string
 	key  string
 }{
+	reseller: {{"/customers", "frame.customers", "home", ""}, {"/people", "frame.people", "people", ""}},
 	customer: {{"/", "frame.overview", "home", ""}, {"/lines", "frame.lines", "phone", ""}, {"/calls", "frame.calls", "list", ""}, {"/money", "frame.money", "money", ""}, {"/people", "frame.people", "people", ""}, {"/cases", "frame.cases", "flag", ""}},
 	staff: {
 		{"/staff", "frame.queue", "bell", "g q"},
@@ -131,9 +136,15 @@ func (s *Server) frame(p *page, q *query, nonce string) *frame {
 	}
 	f.Person = &q.Visitor
 	who := staff
-	if q.Customer != "" {
+	switch {
+	case s.sells(q.Customer):
+		who = reseller
+	case q.Customer != "":
 		who, f.Lock, f.Report = customer, s.known("/lock"), s.known("/report")
-	} else {
+		if q.Under != "" {
+			f.Under = &underView{Name: s.customerTitle(q.Customer)}
+		}
+	default:
 		f.Search = s.known("/staff/search")
 	}
 	for _, n := range navigation[who] {
@@ -179,6 +190,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, p *page, q *query
 		s.broken(w, err)
 		return
 	}
+	body := under(q.Under, b.Bytes())
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", contentPolicy(nonce))
@@ -188,9 +200,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, p *page, q *query
 	}
 	var packed []byte
 	if !p.secret && takesGzip(r) {
-		packed = s.pack(b.Bytes())
+		packed = s.pack(body)
 	}
-	s.send(w, r, cmp.Or(p.status, http.StatusOK), b.Bytes(), packed)
+	s.send(w, r, cmp.Or(p.status, http.StatusOK), body, packed)
 }
 
 var packers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}

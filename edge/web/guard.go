@@ -32,7 +32,7 @@ func (s *Server) handler() http.Handler {
 		}
 		s.fail(w, r, &fault{status: http.StatusForbidden, title: "error.foreign", text: text})
 	}))
-	inner := cross.Handler(s.mux)
+	inner := cross.Handler(s.forCustomer(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		s.headers(w, r)

@@ -140,6 +140,8 @@ func (s *Server) front(q *query) (page, error) {
 		return page{see: cmp.Or(s.known("/staff"), "/me")}, nil
 	case q.Who.Enrol:
 		return page{}, errEnrol
+	case s.sells(q.Customer):
+		return page{see: cmp.Or(s.known("/customers"), "/me")}, nil
 	}
 	c, ok := s.d.Book.Customer(q.Customer)
 	if !ok {

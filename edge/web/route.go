@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"ringfence/core/person"
@@ -20,6 +21,7 @@ const (
 	public   area = iota // anyone
 	customer             // a signed-in person of a customer
 	staff                // a signed-in member of staff
+	reseller             // has a navigation of its own; its pages are a customer's
 	anyone               // either of them, also without the second factor that they need
 )
 
@@ -31,6 +33,7 @@ type Visitor struct {
 	Role     string // a code
 	Zone     *time.Location
 	Who      person.Who // what they may do
+	Under    string     // of a reseller's person who looks at a customer: what addresses begin with; "" is their own pages
 }
 
 // query is one request of a page, with everything a handler needs of it.
@@ -122,7 +125,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, who area, h hand
 	case err != nil:
 		s.fail(w, r, err)
 	case p.see != "":
-		http.Redirect(w, r, p.see, http.StatusSeeOther)
+		see := p.see
+		if strings.HasPrefix(see, "/") {
+			see = q.Under + see
+		}
+		http.Redirect(w, r, see, http.StatusSeeOther)
 	default:
 		s.write(w, r, &p, q)
 	}
@@ -167,6 +174,9 @@ func (s *Server) visitor(r *http.Request) (Visitor, bool, error) {
 	v, err := s.d.SignedIn(r)
 	if errors.Is(err, ErrNotSignedIn) {
 		return v, false, nil
+	}
+	if err == nil {
+		s.actingFor(r, &v)
 	}
 	return v, err == nil, err
 }

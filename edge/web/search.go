@@ -302,12 +302,18 @@ func (s *Server) customerOf(q *query) (page, error) {
 	if q.form.Get("as") == "customer" {
 		return s.asCustomer(q, &c.Customer)
 	}
+	if c.Customer.Resale.Sells {
+		return page{see: "/staff/resellers/" + account.Handle(c.Customer.ID)}, nil
+	}
 	at := "/staff/customers/" + account.Handle(c.Customer.ID)
 	v := customerOfView{Path: at + "?as=customer", Findings: s.findingRows(q, c.Findings)}
 	add := func(key word, value template.HTML) { v.Facts = append(v.Facts, deskFact{q.mark(key), value}) }
 	add("support.handle", bdi(account.Handle(c.Customer.ID)))
 	add("support.since", template.HTML(template.HTMLEscapeString(s.reader.date(q.at(c.Customer.Created))))) //nolint:gosec // escaped
 	add("support.lines", q.mark("support.lines-n", "n", c.Customer.Lines))
+	if r, ok := s.d.Book.Customer(c.Customer.Reseller); ok {
+		add("resellers.of", linkTo("/staff/resellers/"+account.Handle(r.ID), name(customerName(&r))))
+	}
 	for i := range c.Customer.Contacts {
 		if x := &c.Customer.Contacts[i]; i < 5 {
 			add("support.contact", name(x.Name)+" "+name(x.Address))

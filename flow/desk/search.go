@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,7 +106,7 @@ func (d *Desk) findInBook(f *Found, text string) {
 	for _, l := range parts {
 		line(l)
 	}
-	for _, c := range d.o.Book.Customers("", math.MaxInt) {
+	for _, c := range slices.Concat(d.o.Book.Customers("", math.MaxInt), d.o.Book.Resellers("", math.MaxInt)) {
 		if called(&c, word) {
 			customer(c)
 		}

@@ -117,14 +117,15 @@ const mostTariffs = 16
 
 // reading is everything that figures of one instant have in common.
 type reading struct {
-	at    time.Time
-	memo  *exposure.Memo
-	calls map[string][]exposure.Running // by customer
+	at     time.Time
+	memo   *exposure.Memo
+	calls  map[string][]exposure.Running // by customer
+	beyond map[string]bool               // customers with a call that began outside their reseller's caps
 }
 
 // look reads which calls are in progress.
 func (d *Desk) look(ctx context.Context) (*reading, error) {
-	n := &reading{at: time.Now(), memo: exposure.NewMemo(), calls: map[string][]exposure.Running{}}
+	n := &reading{at: time.Now(), memo: exposure.NewMemo(), calls: map[string][]exposure.Running{}, beyond: map[string]bool{}}
 	open, err := d.o.Money.OpenCalls(ctx, "")
 	if err != nil {
 		return nil, err
@@ -133,6 +134,9 @@ func (d *Desk) look(ctx context.Context) (*reading, error) {
 		o := &open[i]
 		if o.Direction != call.Out || o.Held == 0 {
 			continue
+		}
+		if beyondPool(d.o.Book, o.Account, o.Purses) {
+			n.beyond[o.Account] = true
 		}
 		dest, _ := d.o.Book.Plan().Parse(o.Number)
 		r := exposure.Running{Line: o.Line, Abroad: !dest.National, Begun: o.Begun, Quote: o.Quote, Cost: o.Cost, Limit: o.Longest, Held: o.Held}

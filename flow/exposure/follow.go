@@ -153,6 +153,9 @@ func (x *Follower) take(ctx context.Context, at int64, facts []store.Fact, caugh
 			x.all = &c
 		default:
 			x.due[f.Account] = c
+			for _, below := range x.o.Desk.o.Book.CustomersOf(f.Account, "", math.MaxInt) { // of a reseller
+				x.due[below.ID] = c
+			}
 		}
 	}
 	if !caughtUp {

@@ -32,8 +32,11 @@ type Purse struct {
 	Cap, Spent, Held money.Micro
 }
 
-// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
+// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now; of a reseller those of its caps.
 func (g *Gate) Purses(ctx context.Context, customer, line string, now time.Time) ([]Purse, error) {
+	if pool := g.o.Book.Pool(customer); pool != nil && line == "" {
+		return g.poolPurses(ctx, pool, now)
+	}
 	var caps account.Effective
 	zone, first := g.o.Book.Zone(customer), policy.AccountDay
 	if l, ok := g.o.Book.Line(line); ok {
@@ -50,6 +53,23 @@ func (g *Gate) Purses(ctx context.Context, customer, line string, now time.Time)
 	for i, p := range stored {
 		kind := first + policy.Purse(i)
 		out[i] = Purse{Kind: kind, ID: ids[kind], Cap: engine.Cap(&caps, kind), Spent: p.Spent, Held: p.Held}
+	}
+	return out, nil
+}
+
+// poolPurses are what the customers of a reseller spent of its caps.
+func (g *Gate) poolPurses(ctx context.Context, pool *account.Pool, now time.Time) (out []Purse, err error) {
+	for _, kind := range []policy.Purse{policy.ResellerDay, policy.ResellerMonth} {
+		limit := engine.PoolCap(pool, kind)
+		if limit == money.Max {
+			continue // without a cap nothing is counted
+		}
+		id := engine.PoolID(pool, kind, now)
+		stored, err := g.money.Purses(ctx, []string{id})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Purse{Kind: kind, ID: id, Cap: limit, Spent: stored[0].Spent, Held: stored[0].Held})
 	}
 	return out, nil
 }

@@ -322,7 +322,7 @@ func (p *Player) first(l *live, s *engine.Subject) *engine.Refusal {
 		own, account := l.line.own.at(s.Now, s.Zone), l.line.account.at(s.Now, s.Zone)
 		of := [policy.Probation]*engine.Purse{policy.LineDay: own.day, policy.LineMonth: own.month, policy.AccountDay: account.day, policy.AccountMonth: account.month}
 		for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
-			if c.Kind == policy.CondPurse {
+			if c.Kind == policy.CondPurse && c.Purse < policy.Probation { // what other customers of a reseller spent is not played
 				l.holds[l.n] = engine.Hold{Purse: of[c.Purse], Kind: c.Purse, Cap: money.Micro(c.Limit)}
 				l.n++
 			}

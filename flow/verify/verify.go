@@ -299,6 +299,11 @@ func (v *verifier) refused(row *store.Fact) error {
 		v.judged(row, same(counted), func() string { return counted.Error() })
 	case v.spent(s, &f, reason, same):
 		v.judged(row, true, nil)
+	case shared(reason) && same(&engine.Refusal{Reason: reason, Figures: policy.Figures{
+		Limit: f.Limit, Value: f.Value, Pass: f.Pass, Waiting: policy.Waiting{Amount: int64(f.Waiting), Ringing: f.Ringing, Ending: f.Ending},
+	}}):
+		v.out.Outside++
+		v.judged(row, true, nil)
 	case outside(reason) && same(&engine.Refusal{Reason: reason}):
 		v.out.Outside++
 		v.judged(row, true, nil)
@@ -306,6 +311,11 @@ func (v *verifier) refused(row *store.Fact) error {
 		v.judged(row, false, func() string { return "allowed by every rule" })
 	}
 	return nil
+}
+
+// shared says that a reason is of what the customers of a reseller spend together, which the settings of a line do not say.
+func shared(r policy.Reason) bool {
+	return r == policy.ResellerDaySpent || r == policy.ResellerMonthSpent
 }
 
 // outside says that a reason is not of a rule that reads settings, money and calls.

@@ -20,6 +20,7 @@ type Customer struct {
 	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
 	Closed   int       `json:"restrictions_in_force,omitempty" doc:"how many of the customer and everybody apply now; absent in lists"`
 	Lines    int       `json:"lines"`
+	Reseller string    `json:"reseller,omitempty" doc:"whose customer it is; absent: the provider's own"`
 	Created  time.Time `json:"created"`
 }
 
@@ -29,7 +30,7 @@ func (Customer) Resource() Resource[Customer] {
 		Name: "customer", Path: "customers", Next: "after",
 		List: "List customers", Get: "Show a customer", Add: "Add a customer", Change: "Change a customer", Delete: "Delete a customer without lines",
 		Columns: "customer: id, name~, lines, tariff, zone, ip lock: nets",
-		Fields:  "customer: id!, name, lines: its lines, tariff, zone, ip lock: nets, restrictions?, courtesy, contacts, since: created, identity",
+		Fields:  "customer: id!, name, reseller?, lines: its lines, tariff, zone, ip lock: nets, restrictions?, courtesy, contacts, since: created, identity",
 		Would:   "Customer {{.ID}} ({{.Name}}) would be removed; its call records stay.", Gone: "Customer {{.ID}} is removed.",
 		Cells: map[string]func(*Customer) Cell{
 			"its lines": func(c *Customer) Cell {
@@ -65,6 +66,7 @@ type PatchCustomer struct {
 	Tariff   *string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's" help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
 	Nets     *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] removes it" kong:"-"`
 	Courtesy *string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both" kong:"-"`
+	Reseller *string   `json:"reseller,omitempty" maxLength:"60" doc:"whose customer it is; empty: the provider's own" help:"Reseller whose customer it is (default: none)." placeholder:"RESELLER"`
 	Set      []Change  `json:"set,omitempty" maxItems:"64" kong:"-"`
 }
 
@@ -84,7 +86,7 @@ type CustomerLocked struct {
 
 // Purse is money that may be spent in a period.
 type Purse struct {
-	Owner  string `json:"owner" enum:"line,account"`
+	Owner  string `json:"owner" enum:"line,account,reseller"`
 	Period string `json:"period" enum:"day,month"`
 	Which  string `json:"which" doc:"the day or month: 2026-11-22, 2026-11"`
 	Cap    int64  `json:"cap_micro"`
