@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,15 +78,16 @@ func operations(t *testing.T, f *fixture) (all []operation) {
 	return all
 }
 
-// theirThings fills the parameters of a path with what is acme's ("acme") or another customer's ("bravo").
+// theirThings fills the parameters of a path with what is a customer's: acme's, or that of one of the others.
 func theirThings(path, customer string) string {
-	call := map[string]string{"acme": "LIVE1", "bravo": "LIVE2"}[customer]
-	record := map[string]string{"acme": "00000001", "bravo": "99999999"}[customer]
-	finding := map[string]string{"acme": "1", "bravo": "3"}[customer]
-	reseller := map[string]string{"acme": "north", "bravo": "south"}[customer]
-	number := map[string]string{"acme": "1", "bravo": "2"}[customer]
+	i := 1 + slices.Index(others, customer)
+	call, record, finding := fmt.Sprintf("LIVE%d", i+1), fmt.Sprintf("%08d", 1+i*33333333), strconv.Itoa(i+2)
+	if i == 0 {
+		finding = "1" // its second is nobody's
+	}
+	reseller, number := []string{"north", "south", "carol"}[i], strconv.Itoa(i+1)
 	return strings.NewReplacer(
-		"{customer}", customer, "{number}", number, "{record}", record,
+		"{customer}", customer, "{number}", number, "{record}", record, "{call}", call,
 		"/v1/customers/{id}", "/v1/customers/"+customer, "/v1/resellers/{id}", "/v1/resellers/"+reseller, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
@@ -99,7 +101,7 @@ var bodies = map[string]string{
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
-	"add-case-calls": `{"calls":["RECORD"]}`, "withdraw-case-calls": `{"calls":["RECORD"]}`, "dispute": `{"calls":["RECORD"]}`, "write-case": `{"text":"x"}`, "attach-case-file": `x`,
+	"add-case-calls": `{"calls":["RECORD"]}`, "withdraw-case-calls": `{"calls":["RECORD"]}`, "dispute": `{"customer":"CUSTOMER","calls":["RECORD"]}`, "write-case": `{"text":"x"}`, "attach-case-file": `x`,
 	"report-fraud": `{"line":"CUSTOMER-1","text":"x"}`, "set-cooling-off": `{"wait_seconds":86400}`, "hurry-change": `{"why":"x"}`, "add-person-token": `{"name":"x","scopes":["read"],"until":"+2d"}`, "add-staff-token": `{"name":"x","scopes":["read"],"until":"+2d"}`,
 }
 
@@ -130,52 +132,80 @@ func (f *fixture) as(who person.Who, o operation, customer string) *httptest.Res
 	return w
 }
 
-// twoCustomers is a fixture in which acme and bravo have the same things.
-func twoCustomers(t *testing.T) *fixture {
+// others are the customers beside acme, which is north's: another reseller's, and the provider's own.
+var others = []string{"bravo", "carol"}
+
+// tenants is a fixture in which acme and the others have the same things.
+func tenants(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t, rest.Options{})
 	f.fill(t)
-	for _, x := range [][3]string{
+	setUp := [][3]string{
 		{"POST", "/v1/resellers", `{"id":"north","name":"North Telecom","day_cap":"500"}`},
-		{"POST", "/v1/resellers", `{"id":"south","name":"South bravo Telecom"}`},
+		{"POST", "/v1/resellers", `{"id":"south","name":"South bravo Telecom","day_cap":"700"}`},
 		{"PATCH", "/v1/customers/acme", `{"reseller":"north"}`},
 		{"POST", "/v1/customers", `{"id":"bravo","name":"Bravo Secret Ltd","reseller":"south"}`},
-		{"POST", "/v1/lines", `{"id":"bravo-1","customer":"bravo","number":"020 7946 0009"}`},
-		{"POST", "/v1/customers/bravo/contacts", `{"id":"office","mail":"office@bravo.example"}`},
-		{"POST", "/v1/lines/bravo-1/requests", `{"field":"max-calls","value":"50"}`},
-		{"POST", "/v1/restrictions", `{"line":"bravo-1","closes":"CU"}`},
-	} {
+		{"POST", "/v1/customers", `{"id":"carol","name":"Carol Secret Ltd"}`},
+	}
+	for i, x := range others {
+		setUp = append(setUp, [][3]string{
+			{"POST", "/v1/lines", fmt.Sprintf(`{"id":"%s-1","customer":"%s","number":"020 7946 000%d"}`, x, x, 8+i)},
+			{"POST", "/v1/customers/" + x + "/contacts", `{"id":"office","mail":"office@` + x + `.example"}`},
+			{"POST", "/v1/lines/" + x + "-1/requests", `{"field":"max-calls","value":"50"}`},
+			{"POST", "/v1/restrictions", `{"line":"` + x + `-1","closes":"CU"}`},
+		}...)
+	}
+	for _, x := range setUp {
 		if w := f.do(x[0], x[1], x[2]); w.Code > 299 {
 			t.Fatalf("%s %s: %d %s", x[0], x[1], w.Code, w.Body)
 		}
 	}
 	f.happen(t)
-	f.bill(t, identify("bravo"), identify("bravo-1"))
-	f.caseOf(t, identify("bravo"), identify("bravo-1"))
 	f.ana(t)
-	if _, _, err := f.people.Add(ctx, "t", people.NewPerson{Customer: identify("bravo"), Handle: "ana", Role: person.Owner}); err != nil {
-		t.Fatal(err)
+	f.live = []gate.InProgress{{Open: call.Open{ID: "LIVE1", State: call.Answered, Direction: call.Out, Line: acme1, Account: acme, Trunk: "carrier"}}}
+	f.waits(t, "acme")
+	for _, customer := range others {
+		f.beside(t, customer)
 	}
-	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	for _, customer := range []string{"acme", "bravo"} {
-		if err := f.db.PutWaiting(ctx, store.Waiting{Code: customer, Customer: identify(customer), Body: []byte(`{}`), Text: customer, Due: at}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := f.db.Advance(ctx, store.Step{Stage: "test", Findings: []store.Finding{
-		{Key: "c", Kind: "guessing", Severity: "warning", Line: identify("bravo-1"), Account: identify("bravo"), Text: "bravo", At: at, Last: at, Count: 1},
-	}}); err != nil {
-		t.Fatal(err)
-	}
-	f.live = []gate.InProgress{
-		{Open: call.Open{ID: "LIVE1", State: call.Answered, Direction: call.Out, Line: acme1, Account: acme, Trunk: "carrier"}},
-		{Open: call.Open{ID: "LIVE2", State: call.Answered, Direction: call.Out, Line: identify("bravo-1"), Account: identify("bravo"), Trunk: "carrier"}},
-	}
-	f.cdrs = append([]call.CDR{{ID: "99999999", Line: identify("bravo-1"), Account: identify("bravo"), Trunk: "carrier"}}, f.cdrs...)
 	for i := range f.cdrs {
 		f.cdrs[i].Trunk = "carrier"
 	}
 	return f
+}
+
+var nine = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// waits puts a change of a customer's that waits.
+func (f *fixture) waits(t *testing.T, customer string) {
+	t.Helper()
+	if err := f.db.PutWaiting(ctx, store.Waiting{Code: customer, Customer: identify(customer), Body: []byte(`{}`), Text: customer, Due: nine}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// beside gives a customer beside acme what acme has: calls, a bill, a case, people, a change that waits, a finding.
+func (f *fixture) beside(t *testing.T, customer string) {
+	t.Helper()
+	id, line := identify(customer), identify(customer+"-1")
+	f.bill(t, id, line)
+	f.caseOf(t, id, line)
+	f.waits(t, customer)
+	if _, _, err := f.people.Add(ctx, "t", people.NewPerson{Customer: id, Handle: "ana", Role: person.Owner}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.db.Advance(ctx, store.Step{Stage: "test", Findings: []store.Finding{
+		{Key: customer, Kind: "guessing", Severity: "warning", Line: line, Account: id, Text: customer, At: nine, Last: nine, Count: 1},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	f.live = append(f.live, gate.InProgress{Open: call.Open{ID: call.ID(theirThings("{call}", customer)), State: call.Answered, Direction: call.Out, Line: line, Account: id, Trunk: "carrier"}})
+	f.cdrs = append([]call.CDR{{ID: call.ID(theirThings("{record}", customer)), Line: line, Account: id, Trunk: "carrier"}}, f.cdrs...)
+}
+
+// ofOthers says that an answer names what is another customer's.
+func ofOthers(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(others, func(x string) bool { return strings.Contains(text, x) })
 }
 
 // Every route has a row in the table of who may do what, and every row a route.
@@ -207,7 +237,7 @@ func TestEveryRouteHasARow(t *testing.T) {
 // Each route is asked by each role, of the customer itself and of another, and by a token of each scope: who has no row gets 403, and
 // another customer's people never get anything but 404.
 func TestEachRouteByRoleAndOwner(t *testing.T) {
-	f := twoCustomers(t)
+	f := tenants(t)
 	asked, allowed := 0, 0
 	for _, o := range operations(t, f) {
 		for _, role := range slices.Concat(person.Of(false), person.Of(true)) {
@@ -241,15 +271,12 @@ func TestEachRouteByRoleAndOwner(t *testing.T) {
 			}
 			for _, customer := range []string{acme, identify("north")} { // a customer's people, and its reseller's
 				who.Customer, who.Actor = customer, account.Handle(customer)+"/x"
-				w := f.as(who, o, "bravo")
-				if slices.Contains(everybodys, o.id) {
-					if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") {
-						t.Errorf("%s by %s of %s: %d %s", o.id, role, customer, w.Code, w.Body)
-					}
-				} else if w.Code != 404 {
-					t.Errorf("%s %s of bravo by %s of %s: %d %s", o.method, o.path, role, customer, w.Code, w.Body)
+				for _, other := range others {
+					f.isClosed(t, who, o, other)
 				}
 			}
+			who.Customer, who.Actor = identify("south"), "south/x"
+			f.isClosed(t, who, o, "carol")
 		}
 	}
 	if asked < 700 || allowed < 250 {
@@ -257,9 +284,22 @@ func TestEachRouteByRoleAndOwner(t *testing.T) {
 	}
 }
 
+// isClosed wants that somebody does not reach what is another customer's.
+func (f *fixture) isClosed(t *testing.T, who person.Who, o operation, other string) {
+	t.Helper()
+	w := f.as(who, o, other)
+	if slices.Contains(everybodys, o.id) {
+		if w.Code != 200 || who.Customer != identify("south") && ofOthers(w.Body.String()) || strings.Contains(w.Body.String(), "carol") {
+			t.Errorf("%s by %s %s: %d %s", o.id, who.Role, who.Actor, w.Code, w.Body)
+		}
+	} else if w.Code != 404 {
+		t.Errorf("%s %s of %s by %s %s: %d %s", o.method, o.path, other, who.Role, who.Actor, w.Code, w.Body)
+	}
+}
+
 // What a customer's people may read has nothing of other customers, nor of carriers.
 func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
-	f := twoCustomers(t)
+	f := tenants(t)
 	who := person.Who{Person: "x", Customer: acme, Role: person.Owner, Actor: "acme/x"}
 	seen := 0
 	for _, o := range operations(t, f) {
@@ -280,11 +320,8 @@ func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
 			if w.Code != 200 {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
-			text := strings.ToLower(w.Body.String())
-			for _, secret := range []string{"bravo", `"trunk":"carrier"`, `"carrier"`} {
-				if strings.Contains(text, secret) {
-					t.Errorf("%s shows %s: %.300s", path, secret, text)
-				}
+			if text := w.Body.String(); ofOthers(text) || strings.Contains(text, `"carrier"`) {
+				t.Errorf("%s shows what is not theirs: %.300s", path, text)
 			}
 			seen++
 		}
@@ -315,7 +352,7 @@ func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
 // TestResellersReachTheirCustomers: what a customer's people may read and change, the reseller's people may of that customer; what is the provider's
 // to say of a reseller, or of its customer, they may not.
 func TestResellersReachTheirCustomers(t *testing.T) {
-	f := twoCustomers(t)
+	f := tenants(t)
 	who := person.Who{Person: "x", Customer: identify("north"), Role: person.Owner, Actor: "north/x"}
 	ask := func(method, path, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
@@ -330,7 +367,7 @@ func TestResellersReachTheirCustomers(t *testing.T) {
 			continue
 		}
 		w := f.as(who, o, "acme")
-		if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") || strings.Contains(w.Body.String(), `"carrier"`) {
+		if w.Code != 200 || ofOthers(w.Body.String()) || strings.Contains(w.Body.String(), `"carrier"`) {
 			t.Errorf("%s: %d %.300s", o.id, w.Code, w.Body)
 		}
 		seen++
@@ -355,6 +392,28 @@ func TestResellersReachTheirCustomers(t *testing.T) {
 		{"PATCH", "/v1/resellers/north", `{"day_cap":"9000"}`, 403, "provider's to change"},
 		{"PATCH", "/v1/resellers/north", `{"set":[{"field":"max-calls","value":"50","grant":true}]}`, 403, "only staff grant"},
 		{"PATCH", "/v1/customers/acme", `{"reseller":"south"}`, 403, "provider's to change"},
+		{"PATCH", "/v1/customers/acme", `{"reseller":""}`, 403, "provider's to change"},
+		{"PATCH", "/v1/customers/acme", `{"tariff":"carrier"}`, 403, "provider's to change"},
+		{"PATCH", "/v1/customers/acme", `{"set":[{"field":"max-calls","value":"50","grant":true}]}`, 403, "only staff grant"},
+		{"PATCH", "/v1/customers/north", `{"zone":"Asia/Tokyo"}`, 403, "provider's to change"},
+		{"PATCH", "/v1/resellers/north", `{"set":[{"field":"international-ceiling","value":"£5"}]}`, 403, "which the default allows"},
+		{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"max-calls","value":"9"}]}`, 403, "allows"},
+		{"PATCH", "/v1/lines/acme-1", `{"honeypot":true}`, 403, "provider's to change"},
+		{"POST", "/v1/resellers", `{"id":"east"}`, 403, ""},
+		{"DELETE", "/v1/resellers/north", ``, 403, ""},
+		{"POST", "/v1/customers", `{"id":"dave","reseller":"north"}`, 403, ""},
+		{"DELETE", "/v1/customers/acme", ``, 403, ""},
+		{"POST", "/v1/lines", `{"id":"x","customer":"acme"}`, 403, ""},
+		{"POST", "/v1/customers/north/unlock", ``, 403, ""},
+		{"POST", "/v1/customers/acme/people", `{"id":"eve","role":"admin"}`, 422, ""},
+		{"POST", "/v1/customers/north/people", `{"id":"eve","role":"support"}`, 422, ""},
+		{"POST", "/v1/customers/bravo/people", `{"id":"eve","role":"owner"}`, 404, ""},
+		{"POST", "/v1/customers/acme/contacts", `{"id":"spy","mail":"a@example.com","lines":["bravo-1"]}`, 422, ""},
+		{"POST", "/v1/requests/1/grant", `{}`, 403, ""},
+		{"POST", "/v1/restrictions", `{"everybody":true,"closes":"CU"}`, 403, ""},
+		{"POST", "/v1/disputes", `{"calls":["00000001"]}`, 422, "name one of your customers"},
+		{"POST", "/v1/disputes", `{"customer":"acme","calls":["33333334"]}`, 404, ""},
+		{"POST", "/v1/reports", `{"line":"acme-1","text":"x"}`, 201, `"code"`},
 		{"POST", "/v1/lines/acme-1/lock", `{"why":"unpaid"}`, 200, `"locked":true`},
 		{"POST", "/v1/lines/acme-1/unlock", ``, 200, `"opened":true`},
 	} {
@@ -362,6 +421,7 @@ func TestResellersReachTheirCustomers(t *testing.T) {
 			t.Errorf("%s %s %s: %d %s", x.method, x.path, x.body, w.Code, w.Body)
 		}
 	}
+	f.holdsAgainst(t, who)
 	// What the reseller locked its customer does not open.
 	ask("POST", "/v1/lines/acme-1/lock", `{"why":"unpaid"}`)
 	owner := person.Who{Person: "y", Customer: acme, Role: person.Owner, Actor: "acme/y"}
@@ -370,9 +430,63 @@ func TestResellersReachTheirCustomers(t *testing.T) {
 	}
 }
 
+// holdsAgainst wants that a reseller's people cannot undo what the provider did, nor pass over the wait that a customer chose.
+func (f *fixture) holdsAgainst(t *testing.T, who person.Who) {
+	t.Helper()
+	ask := func(who person.Who, method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		f.HandlerFor(&who).ServeHTTP(w, r)
+		return w
+	}
+	staff, owner := person.Operator("tom"), person.Who{Person: "y", Customer: acme, Role: person.Owner, Actor: "acme/y"}
+	for _, body := range []string{`{"customer":"north","closes":"FR"}`, `{"customer":"acme","closes":"FR"}`} {
+		var made api.Restriction
+		if err := json.Unmarshal(ask(staff, "POST", "/v1/restrictions", body).Body.Bytes(), &made); err != nil || made.ID == 0 {
+			t.Fatal(err, made)
+		}
+		path := fmt.Sprintf("/v1/restrictions/%d?customer=%s", made.ID, made.Customer)
+		if w := ask(who, "DELETE", path, ""); w.Code != 403 {
+			t.Errorf("a reseller lifted %s: %d %s", path, w.Code, w.Body)
+		}
+		if w := ask(owner, "GET", "/v1/restrictions?line=acme-1", ""); !strings.Contains(w.Body.String(), fmt.Sprintf(`"id":%d,"customer":"%s"`, made.ID, made.Customer)) {
+			t.Errorf("a line's restrictions are %s", w.Body)
+		}
+		if w := ask(owner, "DELETE", path, ""); w.Code != 403 && w.Code != 404 {
+			t.Errorf("a customer lifted %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	for _, customer := range []string{"acme", "north"} {
+		if w := ask(staff, "POST", "/v1/customers/"+customer+"/lock", `{"why":"not paid"}`); !strings.Contains(w.Body.String(), `"locked":1`) {
+			t.Errorf("locking %s: %s", customer, w.Body)
+		}
+		for _, x := range []person.Who{who, owner} {
+			if w := ask(x, "POST", "/v1/lines/acme-1/unlock", ""); w.Code != 403 {
+				t.Errorf("%s opened a line that was locked with %s: %d", x.Actor, customer, w.Code)
+			}
+		}
+		if w := ask(staff, "POST", "/v1/customers/"+customer+"/unlock", ""); !strings.Contains(w.Body.String(), `"opened":1`) {
+			t.Errorf("unlocking %s: %s", customer, w.Body)
+		}
+	}
+	for _, path := range []string{"/v1/customers/north", "/v1/resellers/north", "/v1/customers/north/people", "/v1/exposure?customer=north", "/v1/customers/north/contacts"} {
+		if w := ask(owner, "GET", path, ""); w.Code != 404 {
+			t.Errorf("a customer reached its reseller's %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := ask(owner, "POST", "/v1/customers/acme/cooling-off", `{"wait_seconds":86400}`); w.Code != 200 {
+		t.Fatalf("cooling-off: %d %s", w.Code, w.Body)
+	}
+	ask(who, "PATCH", "/v1/customers/acme", `{"set":[{"field":"max-calls","value":"1"}]}`)
+	if w := ask(who, "PATCH", "/v1/customers/acme", `{"set":[{"field":"max-calls","value":"2"}]}`); !strings.Contains(ask(who, "GET", "/v1/customers/acme", "").Body.String(), `"field":"max-calls","n":1,`) {
+		t.Errorf("a reseller did not wait as its customer chose: %d %s", w.Code, w.Body)
+	}
+}
+
 // A customer's people do not become more than they are, by what they send.
 func TestNobodyRaisesThemselves(t *testing.T) {
-	f := twoCustomers(t)
+	f := tenants(t)
 	owner := person.Who{Person: "x", Customer: acme, Role: person.Owner, Actor: "acme/x"}
 	for _, x := range []struct {
 		method, path, body string

@@ -78,15 +78,6 @@ func (s *Server) billView(b *billing.Bill) api.Bill {
 	}
 }
 
-// whose is the customer that a list is of: of a customer's people it is always their own.
-func (s *Server) whose(ctx context.Context, called string) (string, error) {
-	if called == "" {
-		return own(ctx), nil
-	}
-	c, err := s.customer(ctx, called)
-	return c.ID, err
-}
-
 func (s *Server) listBills(ctx context.Context, in *struct {
 	api.BillFilter
 	Below
@@ -95,7 +86,7 @@ func (s *Server) listBills(ctx context.Context, in *struct {
 	if s.d.Billing == nil {
 		return out, unavailable("billing")
 	}
-	customer, err := s.whose(ctx, in.Customer)
+	customer, err := s.customerFilter(ctx, in.Customer)
 	if err != nil {
 		return out, err
 	}
@@ -201,7 +192,7 @@ func (s *Server) listPayments(ctx context.Context, in *struct {
 	if s.d.Billing == nil {
 		return out, unavailable("billing")
 	}
-	customer, err := s.whose(ctx, in.Customer)
+	customer, err := s.customerFilter(ctx, in.Customer)
 	if err != nil {
 		return out, err
 	}

@@ -53,7 +53,9 @@ var _ = serves(func(s *Server) {
 
 func (s *Server) cases() (*desk.Cases, error) { return stage(s.d.Cases, "the list of cases") }
 
-func asker(ctx context.Context) desk.Who { return desk.Who{Actor: by(ctx), Customer: own(ctx)} }
+func asker(ctx context.Context) desk.Who {
+	return desk.Who{Actor: by(ctx), Customer: own(ctx), Below: whoAsks(ctx).Below}
+}
 
 // aboutCase explains what went wrong with a case.
 func (s *Server) aboutCase(err error, id int64) error {
@@ -292,7 +294,10 @@ func (s *Server) withdrawCaseCalls(ctx context.Context, c *desk.Cases, in *api.C
 
 func (s *Server) dispute(ctx context.Context, c *desk.Cases, in *api.DisputeNew) (out api.CaseChanged, err error) {
 	who := asker(ctx)
-	if who.Customer == "" {
+	if s.sells(ctx) && in.Body.Customer == "" {
+		return out, nameOne()
+	}
+	if who.Customer == "" || s.sells(ctx) {
 		v, err := s.customer(ctx, in.Body.Customer)
 		if err != nil {
 			return out, err

@@ -181,6 +181,9 @@ func callView(c *gate.InProgress, now time.Time) api.Call {
 // figures gives numbers and the same for people. Zero figures of a reason that counts nothing stay empty.
 func figures(r policy.Reason, f policy.Figures) api.Figures {
 	unit := r.Unit()
+	if r == policy.ResellerDaySpent || r == policy.ResellerMonthSpent {
+		return api.Figures{Unit: unitNames[unit]} // what others spend is not a customer's to see
+	}
 	v := api.Figures{Unit: unitNames[unit], Limit: f.Limit, Value: f.Value, Pass: f.Pass, Waiting: f.Waiting.Amount, Ringing: f.Waiting.Ringing, Ending: f.Waiting.Ending, List: f.List}
 	if unit != account.UnitNone {
 		v.LimitText, v.ValueText = figureText(unit, f.Limit), figureText(unit, f.Value)

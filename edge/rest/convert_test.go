@@ -50,6 +50,9 @@ func TestACallSaysWhetherItRings(t *testing.T) {
 
 // The part of a purse that calls hold which are not up is in the figures too, for those who do not read sentences.
 func TestFiguresSayWhatWaits(t *testing.T) {
+	if f := figures(policy.ResellerDaySpent, policy.Figures{Limit: 5, Value: 5}); f.Limit != 0 || f.Value != 0 {
+		t.Errorf("what others spend is told: %+v", f)
+	}
 	f := figures(policy.LineDaySpent, policy.Figures{Limit: 5, Value: 5, Pass: 6, Waiting: policy.Waiting{Amount: 3, Ringing: 2, Ending: 1}})
 	if f.Waiting != 3 || f.Ringing != 2 || f.Ending != 1 {
 		t.Errorf("%+v", f)

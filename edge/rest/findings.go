@@ -121,9 +121,6 @@ func (s *Server) reportFraud(ctx context.Context, w *watch.Watch, in *api.FraudR
 	if text == "" {
 		return out, invalid("text", b.Text, "what happened")
 	}
-	if ours := own(ctx); ours != "" && b.Customer == "" {
-		b.Customer = account.FullIdentity(ours)
-	}
 	line := ""
 	if b.Line != "" {
 		l, err := s.line(ctx, b.Line)
@@ -134,6 +131,9 @@ func (s *Server) reportFraud(ctx context.Context, w *watch.Watch, in *api.FraudR
 		if b.Customer == "" {
 			b.Customer = account.FullIdentity(l.Customer())
 		}
+	}
+	if ours := own(ctx); ours != "" && b.Customer == "" {
+		b.Customer = account.FullIdentity(ours)
 	}
 	c, err := s.customer(ctx, b.Customer)
 	if err != nil {

@@ -233,8 +233,12 @@ func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery, _ bool) ([]call.
 
 func (f *fixture) journal(_ context.Context, q rest.JournalQuery) ([]api.Fact, error) {
 	var out []api.Fact
-	for _, x := range f.db.AllFacts() {
-		if x.Seq > q.After && strings.HasPrefix(x.Kind, q.Kind) && len(out) < q.Limit {
+	all := f.db.AllFacts()
+	if q.Before != 0 { // newest first
+		slices.Reverse(all)
+	}
+	for _, x := range all {
+		if x.Seq > q.After && (q.Line == "" || x.Line == q.Line) && strings.HasPrefix(x.Kind, q.Kind) && len(out) < q.Limit {
 			out = append(out, api.Fact{Seq: x.Seq, At: x.At, Kind: x.Kind, Line: x.Line, Customer: x.Account, Body: x.Body})
 		}
 	}

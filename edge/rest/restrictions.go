@@ -40,6 +40,7 @@ type restricted struct {
 	everybody bool
 	line      *book.Line
 	customer  book.CustomerView
+	reseller  *book.CustomerView // whose customer it is; nil: the provider's own
 }
 
 func (s *Server) restricted(ctx context.Context, line, customer string, everybody bool) (owner restricted, err error) {
@@ -59,6 +60,9 @@ func (s *Server) restricted(ctx context.Context, line, customer string, everybod
 		customer = owner.line.Customer()
 	}
 	owner.customer, err = s.customer(ctx, customer)
+	if r, ok := s.d.Book.Customer(owner.customer.Reseller); ok {
+		owner.reseller = &r
+	}
 	return owner, err
 }
 
@@ -100,6 +104,9 @@ func (of *restricted) views(now time.Time) []api.Restriction {
 	}
 	if !of.everybody {
 		add("", account.Handle(of.customer.ID), of.customer.Settings.Restrictions)
+	}
+	if of.reseller != nil {
+		add("", account.Handle(of.reseller.ID), of.reseller.Settings.Restrictions)
 	}
 	add("", "", of.provider.Restrictions)
 	return all
@@ -207,6 +214,9 @@ func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (no
 	of, err := s.restricted(ctx, in.Line, in.Customer, in.Everybody)
 	if err != nil {
 		return none{}, err
+	}
+	if !of.everybody && r.Line == "" && r.Customer != account.Handle(of.customer.ID) {
+		return none{}, invalid("customer", account.Handle(of.customer.ID), "the reseller "+r.Customer+": the restriction is of all its customers")
 	}
 	if r.Finding != "" && !of.everybody { // with all that the finding closed, and the rules learn from it
 		line := ""

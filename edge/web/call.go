@@ -239,7 +239,7 @@ func (s *Server) checks(q *query, x *records.Story) (rows []checkRow) {
 		}
 		if unit := st.Reason.Unit(); unit != account.UnitNone && unit != account.UnitSwitch && (reached || st.Figures.Limit > 0) && !st.Pending {
 			row.Value = s.amountOf(unit, st.Figures.Value) + " ≤ " + s.amountOf(unit, st.Figures.Limit)
-		} else if st.Pending {
+		} else if st.Pending && unit != account.UnitNone {
 			row.Value = q.t("call.at-most", "limit", s.amountOf(unit, st.Figures.Limit))
 		}
 		rows = append(rows, row)

@@ -318,7 +318,7 @@ func disputeLook(d casework.Dispute) string {
 
 // worker names the person who did something in a case. Customers read of a member of staff only that it was one.
 func (q *query) worker(actor string) template.HTML {
-	if q.Customer == "" || strings.HasPrefix(actor, account.Handle(q.Customer)+"/") {
+	if q.Customer == "" || strings.HasPrefix(actor, account.Handle(q.Customer)+"/") || strings.HasPrefix(actor, account.Handle(q.Who.Customer)+"/") {
 		return name(actor)
 	}
 	return template.HTML(template.HTMLEscapeString(q.t("case.desk"))) //nolint:gosec // escaped

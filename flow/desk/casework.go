@@ -68,10 +68,18 @@ func NewCases(o CasesOptions) (*Cases, error) {
 	return &Cases{o}, nil
 }
 
-// Who asks. Customer is the identity of the customer whose people they are; "" is staff.
-type Who struct{ Actor, Customer string }
+// Who asks. Customer is the identity of the customer whose people they are; "" is staff. Below says which customers are a reseller's; nil is none.
+type Who struct {
+	Actor, Customer string
+	Below           func(customer string) bool
+}
 
 func (w Who) staff() bool { return w.Customer == "" }
+
+// reaches says that a customer's cases are theirs to see.
+func (w Who) reaches(customer string) bool {
+	return w.staff() || w.Customer == customer || w.Below != nil && w.Below(customer)
+}
 
 // Pick says which calls: those named, or those of a line (or of all the customer's) in a time.
 type Pick struct {
@@ -189,7 +197,7 @@ func (c *Cases) Report(ctx context.Context, who Who, customer, line, text string
 	if code, err = c.o.Watch().Report(ctx, who.Actor, customer, line, text); err != nil {
 		return "", 0, err
 	}
-	theirs := Who{who.Actor, customer} // staff who pass on what somebody said on the telephone write for them
+	theirs := Who{Actor: who.Actor, Customer: customer} // staff who pass on what somebody said on the telephone write for them
 	for i := range open {
 		if x := &open[i]; x.Line == line || line == "" && time.Since(x.Opened) < sameMatter || len(open) == mostOpen {
 			if _, err = c.Write(ctx, theirs, x.ID, Entered{Kind: casework.Evidence, Text: text}); !errors.Is(err, ErrFull) {
@@ -211,7 +219,10 @@ const (
 // List lists them, newest first. Those of a customer alone are for its people.
 func (c *Cases) List(ctx context.Context, who Who, f CaseFilter) ([]casework.Case, error) {
 	if !who.staff() {
-		f.Customer, f.Owner, f.Finding = who.Customer, "", 0
+		f.Owner, f.Finding = "", 0
+		if !who.reaches(f.Customer) {
+			f.Customer = who.Customer
+		}
 	}
 	return c.o.Store.Cases(ctx, f)
 }
@@ -260,7 +271,7 @@ func (c *Cases) Case(ctx context.Context, who Who, id int64) (f File, err error)
 
 func (c *Cases) one(ctx context.Context, who Who, id int64) (casework.Case, error) {
 	x, err := c.o.Store.Case(ctx, id)
-	if err == nil && !who.staff() && x.Customer != who.Customer {
+	if err == nil && !who.reaches(x.Customer) {
 		return casework.Case{}, fmt.Errorf("case %d: %w", id, store.ErrNotFound)
 	}
 	return x, err

@@ -48,7 +48,7 @@ var (
 	maya  = Who{Actor: "staff/maya"}
 )
 
-func (o *office) ana() Who { return Who{"acme/ana", o.acme} }
+func (o *office) ana() Who { return Who{Actor: "acme/ana", Customer: o.acme} }
 
 func newOffice(t testing.TB) *office {
 	t.Helper()
@@ -212,7 +212,7 @@ func TestWhatCustomersSee(t *testing.T) {
 	o, ctx := newOffice(t), t.Context()
 	x, err := o.Open(ctx, priya, NewCase{Customer: o.acme, Line: o.line, Title: "Calls", Text: "internal", Origin: casework.ByHand})
 	must(t, err)
-	stranger := Who{"other/eve", o.other}
+	stranger := Who{Actor: "other/eve", Customer: o.other}
 	if _, err := o.Case(ctx, stranger, x.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("another customer's: %v", err)
 	}
