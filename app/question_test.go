@@ -189,6 +189,8 @@ func lively(t *testing.T) (*App, *rest.Server) {
 		{"POST", "/v1/restrictions", `{"line":"2012","closes":"LV"}`},
 		{"POST", "/v1/bans", `{"net":"203.0.113.9","why":"test"}`},
 		{"POST", "/v1/incidents", `{"title":"Mails are late","text":"We look."}`},
+		{"POST", "/v1/resellers", `{"id":"north","day_cap":"500"}`},
+		{"PATCH", "/v1/customers/plumber", `{"reseller":"north"}`},
 	} {
 		if w := ask(h, c[0], c[1], c[2]); w.Code >= 300 {
 			t.Fatalf("%v: %d %s", c, w.Code, w.Body)
