@@ -69,7 +69,7 @@ func (s *Server) actingFor(r *http.Request, v *Visitor) {
 }
 
 // ownPaths are the addresses of ours in a page. No text of somebody's is among them: its quotes are escaped.
-var ownPaths = regexp.MustCompile(` (href|action|formaction|data-[a-z-]+)="/`)
+var ownPaths = regexp.MustCompile(` (href|action|formaction|content|data-[a-z-]+)="/`)
 
 // under puts the customer back into the addresses of a page; those of style and scripts, and of the list of customers, are the same for all.
 func under(prefix string, page []byte) []byte {

@@ -26,6 +26,8 @@ func resellers(t *testing.T) (d *desks, north, south string) {
 	fatal(t, err)
 	_, err = d.book.AddCustomer(ctx, "t", "carol", book.CustomerEdit{Reseller: &ids[1]})
 	fatal(t, err)
+	_, err = d.book.AddCustomer(ctx, "t", "dave", book.CustomerEdit{}) // the provider's own
+	fatal(t, err)
 	return d, ids[0], ids[1]
 }
 
@@ -51,8 +53,10 @@ func TestAResellerSeesItsCustomersAlone(t *testing.T) {
 			}
 		}
 		ana.from = fmt.Sprintf("198.51.100.%d:40000", n%250+1)
-		if w := ana.do(method, "/for/carol"+path, nil); w.Code != 404 {
-			t.Errorf("%s of another reseller's customer: %d", pattern, w.Code)
+		for _, other := range []string{"carol", "dave", "north", "south", "nobody"} {
+			if w := ana.do(method, "/for/"+other+path, nil); w.Code != 404 {
+				t.Errorf("%s of %s: %d", pattern, other, w.Code)
+			}
 		}
 		if method != "GET" || parameter.MatchString(path) {
 			continue
@@ -61,7 +65,7 @@ func TestAResellerSeesItsCustomersAlone(t *testing.T) {
 		if w.Code != 200 && w.Code != 303 {
 			t.Errorf("%s by the customer's reseller: %d", pattern, w.Code)
 		}
-		for _, link := range regexp.MustCompile(` (?:href|action)="(/[^"]*)"`).FindAllStringSubmatch(w.Body.String(), -1) {
+		for _, link := range regexp.MustCompile(` (?:href|action|content|data-live)="(/[^"]*)"`).FindAllStringSubmatch(w.Body.String(), -1) {
 			if p := link[1]; !strings.HasPrefix(p, "/for/acme/") && !strings.HasPrefix(p, "/assets/") && p != "/customers" {
 				t.Errorf("%s leads to %s, which is not the customer's", pattern, p)
 			}
