@@ -63,7 +63,7 @@ type world struct {
 	status  *status.Status
 	failing atomic.Bool // calls abroad
 	late    *world      // whose links have expired when they arrive
-	leave   func()      // closes what customers see; nil: there is nothing
+	leave   []func()    // close what customers, resellers and staff see
 }
 
 var help = notify.Help{
@@ -85,15 +85,17 @@ func newWorld(ctx context.Context) (*world, error) {
 	if err := w.setScenes(ctx); err != nil {
 		return nil, err
 	}
-	scenes, leave, err := control(ctx)
-	if w.scenes, w.leave = append(w.scenes, scenes...), leave; err != nil {
-		return w, err
+	sets := []func(context.Context) ([]scene, func(), error){
+		control, resold, func(ctx context.Context) ([]scene, func(), error) { return staff(ctx, w) },
 	}
-	scenes, close, err := staff(ctx, w)
-	if err == nil {
-		w.scenes, w.leave = append(w.scenes, scenes...), func() { leave(); close() }
+	for _, set := range sets {
+		scenes, leave, err := set(ctx)
+		if err != nil {
+			return w, err
+		}
+		w.scenes, w.leave = append(w.scenes, scenes...), append(w.leave, leave)
 	}
-	return w, err
+	return w, nil
 }
 
 // newProvider makes one whose links work for so long; 0 is what the product does by itself.
@@ -198,8 +200,8 @@ func (w *world) close() {
 	if w.late != nil {
 		w.late.close()
 	}
-	if w.leave != nil {
-		w.leave()
+	for _, leave := range w.leave {
+		leave()
 	}
 }
 

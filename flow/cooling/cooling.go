@@ -391,8 +391,8 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 // errAuthor says that the person who asked may not any more.
 var errAuthor = errors.New("the person who asked for it may not do this any more")
 
-// stillMay looks whether the person who asked for a change is still there, with a role that may. Who was removed, because the owner saw what they were at, must not
-// get their way later.
+// stillMay looks whether the person who asked for a change is still there, of the customer or its reseller, with a role that may. Who was removed, because the owner
+// saw what they were at, must not get their way later, nor those of a reseller whose customer it is no more.
 func (c *Cooling) stillMay(ctx context.Context, w *store.Waiting, e *change) error {
 	if c.o.People == nil || e.author == "" {
 		return nil
@@ -403,6 +403,9 @@ func (c *Cooling) stillMay(ctx context.Context, w *store.Waiting, e *change) err
 	}
 	if err != nil || e.passkey != nil && e.passkey.Person == e.author { // one's own
 		return err
+	}
+	if p.Customer != w.Customer && p.Customer != c.o.Book.ResellerOf(w.Customer) {
+		return errAuthor
 	}
 	operation := "change-customer"
 	switch {

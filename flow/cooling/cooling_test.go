@@ -345,6 +345,33 @@ func TestWhoMayLoosenComesAndGoesSlowly(t *testing.T) {
 	step("at the end", "ana owner ;")
 }
 
+// TestAFormerResellerDoesNotGetItsWay: what its people asked for is made while the customer is the reseller's, and not afterwards.
+func TestAFormerResellerDoesNotGetItsWay(t *testing.T) {
+	w := newWorld(t)
+	folk := w.folk(t)
+	north, err := w.book.AddReseller(ctx, "t", "north", book.CustomerEdit{})
+	must(t, err)
+	max, _, err := folk.Add(ctx, "t", people.NewPerson{Customer: north.ID, Handle: "max", Role: person.Owner})
+	must(t, err)
+	who := &person.Who{Person: max.ID, Customer: north.ID, Role: person.Owner, Actor: "north/max"}
+	for _, x := range []struct {
+		reseller string // when the change is due
+		calls    int64
+	}{{north.ID, 8}, {"", 3}} {
+		must(t, errOf(w.book.EditCustomer(ctx, "t", w.acme, book.CustomerEdit{Reseller: &north.ID})))
+		w.set(t, w.tom, account.MaxCalls, 3)
+		w.set(t, who, account.MaxCalls, 8)
+		if len(w.waiting(t)) != 1 || w.calls(t) != 3 {
+			t.Errorf("it does not wait: %v", w.waiting(t))
+		}
+		must(t, errOf(w.book.EditCustomer(ctx, "t", w.acme, book.CustomerEdit{Reseller: &x.reseller})))
+		must(t, w.Due(ctx, time.Now().Add(25*time.Hour)))
+		if len(w.waiting(t)) != 0 || w.calls(t) != x.calls {
+			t.Errorf("with reseller %q: %d calls, %v", x.reseller, w.calls(t), w.waiting(t))
+		}
+	}
+}
+
 func mustID(t testing.TB, folk *people.People, customer, handle string) string {
 	t.Helper()
 	p, err := folk.Called(ctx, customer, handle)
