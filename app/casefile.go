@@ -9,6 +9,7 @@ import (
 	"ringfence"
 	"ringfence/core/liability"
 	"ringfence/flow/casefile"
+	"ringfence/flow/desk"
 )
 
 // openCasefile builds what judges calls.
@@ -18,7 +19,7 @@ func (a *App) openCasefile(context.Context) (err error) {
 		return err
 	}
 	a.casefile, err = casefile.New(casefile.Options{
-		Store: a.store, Book: a.book, Promises: own, Provider: a.cfg.Provider.Name, Version: Version, Changes: ringfence.Changelog, Checks: a.selfTests,
+		Store: a.store, Book: a.book, Cases: func() *desk.Cases { return a.cases }, Evidence: a.evidence, Promises: own, Provider: a.cfg.Provider.Name, Version: Version, Changes: ringfence.Changelog, Checks: a.selfTests,
 	})
 	return err
 }

@@ -9,12 +9,11 @@ import (
 
 type cdrCmd struct {
 	remote
-	List     cdrList              `cmd:"" help:"List call records, newest first." set:"limit=50" eg:"; --line 2001 --from today; --country Cuba --from monday; --number \"020 7946 0000\" --direction outbound; --reason premium-barred; --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json" detail:"Refused calls are listed too, and with --line the calls of other lines to it.\n\nDays are in the time zone of the customer of --line, else of --customer, else of the provider."`
-	Show     show[api.CDR, cdrID] `cmd:"" help:"Show a call record." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F"`
-	Verdict  cdrVerdict           `cmd:"" help:"Say who bears the cost of a call: each promise, whether it was in force and honoured, and by which facts." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F"`
-	Judge    cdrJudge             `cmd:"" help:"Judge calls, and write the verdicts to the journal." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F" detail:"A call is free if a promise was broken that would have stopped it, owed if none was, and undetermined where the journal does not decide: docs/liability.md says how each promise is judged."`
-	Casefile cdrCasefile          `cmd:"" help:"Write the file of a case: a ZIP archive with a PDF, the records, the facts and the disclosure pack." eg:"17; 17 -o smith.zip"`
-	Export   cdrExport            `cmd:"" help:"Write call records as CSV or JSON." eg:"--from 2026-11-01 --until 2026-11-30 > november.csv; --customer acme --format json -o acme.json" detail:"Amounts in the export are exact: millionths of the currency. Times are UTC. Refused calls are included, marked in the column refused. Days are in the time zone of the customer of --line, else of --customer, else of the provider."`
+	List    cdrList              `cmd:"" help:"List call records, newest first." set:"limit=50" eg:"; --line 2001 --from today; --country Cuba --from monday; --number \"020 7946 0000\" --direction outbound; --reason premium-barred; --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json" detail:"Refused calls are listed too, and with --line the calls of other lines to it.\n\nDays are in the time zone of the customer of --line, else of --customer, else of the provider."`
+	Show    show[api.CDR, cdrID] `cmd:"" help:"Show a call record." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F"`
+	Verdict cdrVerdict           `cmd:"" help:"Say who bears the cost of a call: each promise, whether it was in force and honoured, and by which facts." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F"`
+	Judge   cdrJudge             `cmd:"" help:"Judge calls, and write the verdicts to the journal." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F" detail:"A call is free if a promise was broken that would have stopped it, owed if none was, and undetermined where the journal does not decide: docs/liability.md says how each promise is judged."`
+	Export  cdrExport            `cmd:"" help:"Write call records as CSV or JSON." eg:"--from 2026-11-01 --until 2026-11-30 > november.csv; --customer acme --format json -o acme.json" detail:"Amounts in the export are exact: millionths of the currency. Times are UTC. Refused calls are included, marked in the column refused. Days are in the time zone of the customer of --line, else of --customer, else of the provider."`
 }
 
 type cdrID struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ type evidenceCmd struct {
 	Status     evidenceStatus     `cmd:"" help:"Show the newest checkpoint of the journal, its trees and the public key." eg:"; --json | jq -r .note > checkpoint"`
 	Checkpoint evidenceCheckpoint `cmd:"" help:"Print a checkpoint as it was signed; without a number, make one now." eg:"; 1234 > checkpoint-1234"`
 	Export     evidenceExport     `cmd:"" help:"Write facts of the journal with their proofs to a file." eg:"--call 01JD8Z6Q4N8T7R5V3X1B9C7D5F -o call.evidence; --line 2001 --from 2026-11-01 -o november.evidence; --all -o journal.evidence" detail:"Whoever gets the file can check it without a server: with \"ringfence evidence verify\", or with the Python program of \"ringfence evidence verifier\"."`
-	Verify     evidenceVerify     `cmd:"" help:"Check a file of evidence. Needs no server." eg:"call.evidence; call.evidence --key \"ringfence+6a7c3c1b+AR…\" --seen 1234-5f3c…" detail:"Finds rows that were changed, removed, reordered, inserted or dated back, and names each. Compare the fingerprint of the key, and a checkpoint, with what the provider published before.\n\nExit code 1 when something is found."`
+	Verify     evidenceVerify     `cmd:"" help:"Check a file of evidence. Needs no server." eg:"call.evidence; call.evidence --key \"ringfence+6a7c3c1b+AR…\" --seen 1234-5f3c…; journal.evidence --files files.signed" detail:"Finds rows that were changed, removed, reordered, inserted or dated back, and names each. Compare the fingerprint of the key, and a checkpoint, with what the provider published before.\n\nExit code 1 when something is found."`
 	Compare    evidenceCompare    `cmd:"" help:"Compare checkpoints that were seen at different times or by different people. Needs no server." eg:"checkpoint-1234 checkpoint-1301" detail:"Finds a store that was restored from an older copy without saying so, and a fork: two different copies of one journal. Exit code 1 when they do not belong to one journal."`
 	Verifier   evidenceVerifier   `cmd:"" help:"Print a second verifier, a program for Python 3 that needs nothing else." eg:"> verify.py"`
 }
@@ -80,6 +81,7 @@ type evidenceVerify struct {
 	File string   `arg:"" help:"File of evidence." type:"path"`
 	Key  []string `help:"Public key that must have signed it (default: the one that the file names; compare its fingerprint). May be repeated." placeholder:"KEY" sep:"none"`
 	Seen []string `help:"Mark of a checkpoint that must be in the file, as a notice names it. May be repeated." placeholder:"MARK" sep:"none"`
+	List string   `name:"files" help:"Signed list of the files that belong to it: those of its folder are compared with the list." type:"path" placeholder:"FILE"`
 }
 
 func (c *evidenceVerify) Run(s *session) error {
@@ -93,6 +95,9 @@ func (c *evidenceVerify) Run(s *session) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	r.Saw(c.Seen...)
+	if err := c.compareList(&r); err != nil {
+		return err
+	}
 	for _, k := range r.Keys {
 		if err := s.say("Signed with %s, fingerprint %s", k, seal.Fingerprint(k)); err != nil {
 			return err
@@ -108,6 +113,21 @@ func (c *evidenceVerify) Run(s *session) error {
 	}
 	last := r.Passed[len(r.Passed)-1]
 	return s.say("%d rows are as they were sealed, %d of them unsealed. Checkpoint %d of %s: %s", r.Rows, r.Unsealed, last.Number, last.At.Format("2006-01-02 15:04:05 MST"), last.Mark())
+}
+
+// compareList looks at the files beside the list.
+func (c *evidenceVerify) compareList(r *seal.Report) error {
+	if c.List == "" {
+		return nil
+	}
+	keys := c.Key
+	if len(keys) == 0 {
+		keys = r.Keys
+	}
+	folder, name := filepath.Split(c.List)
+	found, err := seal.VerifyList(os.DirFS(cmp.Or(folder, ".")), name, keys...)
+	r.Findings = append(r.Findings, found...)
+	return err
 }
 
 type evidenceCompare struct {

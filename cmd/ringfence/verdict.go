@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
-
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
 )
@@ -15,8 +12,10 @@ func (c *cdrVerdict) Run(s *session) error {
 }
 
 func (s *session) showVerdict(v *api.CallVerdict) error {
-	s.say("%s: %s, %s", s.out.Paint(table.Bold, "Call "+string(v.Call)), string(v.Outcome), v.Summary)
-	s.say("Charged %s.", v.RetailText)
+	s.say("%s: %s, %s", s.out.Paint(table.Bold, "Call "+string(v.Call)), v.Words(), v.Summary)
+	if v.Retail != 0 {
+		s.say("Charged %s.", v.RetailText)
+	}
 	if !v.Dated {
 		s.say("No fact says what was promised on that day: these are the first words that are known.")
 	}
@@ -35,19 +34,4 @@ func (s *session) showJudgement(j *api.Judgement) error {
 	}
 	return s.say("%s: %d owed (%s), %d free (%s), %d undetermined (%s).", api.Count(int(j.Calls), "call", "calls"),
 		j.Owed, api.Amount(j.OwedMicro), j.Free, api.Amount(j.FreeMicro), j.Undetermined, api.Amount(j.UndeterminedMicro))
-}
-
-type cdrCasefile struct {
-	api.CaseNumber
-	Output string `query:"-" short:"o" help:"File to write (default: case-N.zip)." placeholder:"FILE"`
-}
-
-func (c *cdrCasefile) Run(s *session) error {
-	to := c.Output
-	if to == "" {
-		to = fmt.Sprintf("case-%d.zip", c.ID)
-	}
-	return s.writeTo(to, func(w io.Writer) error {
-		return s.stream("/v1/cases/{id}/file", &c.CaseNumber, "application/zip", w)
-	})
 }

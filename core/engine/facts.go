@@ -62,9 +62,9 @@ func (c *Call) AnsweredBy() fact.Row {
 	return fact.Say(&fact.CallAnswered{Trunk: o.Trunk, BLeg: o.BLeg}, o.AnsweredAt, about(o))
 }
 
-// Held says that a slice was held: what the journal is told if the purses do not refuse the ask.
-func (c *Call) Held(a *Ask, now time.Time) fact.Row {
-	return fact.Say(&fact.SliceHeld{Held: a.Want, PaidFor: a.Paid}, now, about(&c.Open))
+// Held says that a slice was held, and under which settings: what the journal is told if the purses do not refuse the ask.
+func (c *Call) Held(a *Ask, settings string, now time.Time) fact.Row {
+	return fact.Say(&fact.SliceHeld{Settings: settings, Held: a.Want, PaidFor: a.Paid}, now, about(&c.Open))
 }
 
 func (c *Call) wasCut(note string, now time.Time) fact.Row {

@@ -1073,15 +1073,19 @@ func (f *CallAnswered) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallAnswered, 1, "", s, f.Append(buffer()))
 }
 
-// SliceHeld is slice.held: a call holds money for further talk time.
+// SliceHeld is slice.held: a call holds money for further talk time, under the settings of that moment.
 type SliceHeld struct {
-	Held    money.Micro   // what the call holds, in 1e-6 of the currency
-	PaidFor time.Duration // talk time that the amount held pays for, in ms
+	Settings string        // hash of the settings in force: settings.seen has them
+	Held     money.Micro   // what the call holds, in 1e-6 of the currency
+	PaidFor  time.Duration // talk time that the amount held pays for, in ms
 }
 
 // Append writes the JSON object after b.
 func (f *SliceHeld) Append(b []byte) []byte {
 	b = append(b, '{')
+	if f.Settings != "" {
+		b = putText(b, "settings", f.Settings)
+	}
 	b = putInt(b, "held_micro", int64(f.Held))
 	b = putInt(b, "paid_for_ms", f.PaidFor.Milliseconds())
 	return append(b, '}')
@@ -1092,6 +1096,8 @@ func (f *SliceHeld) Decode(body []byte) error {
 	*f = SliceHeld{}
 	return eachField(body, func(name string, v value) error {
 		switch name {
+		case "settings":
+			return v.text(&f.Settings)
 		case "held_micro":
 			return v.int((*int64)(&f.Held))
 		case "paid_for_ms":

@@ -1,6 +1,7 @@
 package liability
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -131,6 +132,7 @@ type slice struct {
 type capState struct {
 	over    *overrun
 	unsure  *overrun
+	unknown string // settings that the journal does not have
 	checked int
 	facts   []int64
 }
@@ -139,6 +141,7 @@ type overrun struct {
 	seq         int64
 	purse       string
 	in, ask, is money.Micro
+	by          string // the level that set the cap
 }
 
 // NewHistory makes one that has read nothing.
@@ -220,7 +223,7 @@ func (h *History) ofCall(row *fact.Row) error {
 			return err
 		}
 		s.slices = append(s.slices, slice{row.Seq, row.At, f.Held, f.PaidFor})
-		h.hold(s, row, f.Held)
+		h.hold(s, row, f.Held, f.Settings)
 	case fact.KindCallCut:
 		s.cut, s.cutAt, s.cutSeq = new(fact.CallCut), row.At, row.Seq
 		return s.cut.Decode(row.Body)
@@ -336,24 +339,30 @@ func (h *History) admit(s *story, row *fact.Row) {
 	local := row.At.In(zone)
 	day, month := local.Format("/2006-01-02"), local.Format("/2006-01")
 	s.purses = []string{"line " + row.Line + day, "line " + row.Line + month, "account " + row.Account + day, "account " + row.Account + month}
-	h.hold(s, row, s.admitted.Held)
+	h.hold(s, row, s.admitted.Held, s.admitted.Settings)
 }
 
-// hold holds an amount in all for a call, and checks what that comes to against the caps. What went past a cap counts no further: it would have been stopped.
-func (h *History) hold(s *story, row *fact.Row, amount money.Micro) {
+// hold holds an amount in all for a call, and checks what that comes to against the caps of the settings in force then. What went past a cap counts no further:
+// it would have been stopped. Facts of older versions do not name the settings of a further slice: then the call's are taken, and where others may have been in
+// force, nobody can tell.
+func (h *History) hold(s *story, row *fact.Row, amount money.Micro, named string) {
 	if s.admitted == nil || amount <= s.held {
 		return
 	}
 	ask := amount - s.held
-	settings := h.settings[s.admitted.Settings]
-	if settings != nil && settings.e != nil && !s.admitted.Emergency {
+	settings := h.settings[cmp.Or(named, s.admitted.Settings)]
+	switch {
+	case s.admitted.Emergency:
+	case settings == nil || settings.e == nil:
+		s.caps.unknown = cmp.Or(named, s.admitted.Settings)
+	default:
 		s.caps.checked++
 		s.caps.facts = append(s.caps.facts, row.Seq, settings.seq)
 		for i, id := range s.purses {
 			limit := settings.e.Cap(caps[i])
 			if in := h.purse(id).in; in.Add(ask) > limit {
-				over := &overrun{row.Seq, id, in, ask, limit}
-				if row.Seq != s.seq && h.edited(row.Line, s.at, row.At) {
+				over := &overrun{row.Seq, id, in, ask, limit, settings.e.From[caps[i]].String()}
+				if named == "" && h.edited(row.Line, s.at, row.At) {
 					s.caps.unsure = over // the cap may have been raised while the call lasted
 					break
 				}

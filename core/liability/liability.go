@@ -51,8 +51,17 @@ type Verdict struct {
 	Retail   money.Micro `json:"retail_micro"` // as charged
 	Stated   time.Time   `json:"stated,omitzero"`
 	Dated    bool        `json:"dated"` // a fact says that these were the words on that day; else they are the first that are known
+	Refused  bool        `json:"refused,omitempty"`
 	Findings []Ruling    `json:"findings"`
 	Missing  []string    `json:"missing,omitempty"`
+}
+
+// Words are the outcome as people read it: a call that was charged nothing owes nothing, also where no promise was broken.
+func (v *Verdict) Words() string {
+	if v.Retail == 0 && v.Outcome == Owed {
+		return "nothing to pay"
+	}
+	return string(v.Outcome)
 }
 
 // Broken are the promises that were broken.
@@ -132,6 +141,7 @@ func (h *History) Judge(r *call.CDR) Verdict {
 	if s != nil && s.settled == nil && r.Retail != 0 {
 		v.Missing = append(v.Missing, "the fact call.settled, which says how the price came about")
 	}
+	v.Refused = s != nil && s.refused != nil && s.admitted == nil
 	v.Outcome = v.outcome()
 	return v
 }

@@ -164,7 +164,7 @@ func (x *asked) caps() Ruling {
 	case x.e == nil:
 		return x.noSettings()
 	case c.over != nil:
-		f := says(Broken, fmt.Sprintf("%s: %s was spent or held, the call was given %s more, and the cap was %s", c.over.purse, money(c.over.in), money(c.over.ask), money(c.over.is)), c.over.seq)
+		f := says(Broken, fmt.Sprintf("%s: %s was spent or held, the call was given %s more, and the cap was %s (%s)", c.over.purse, money(c.over.in), money(c.over.ask), money(c.over.is), c.over.by), c.over.seq)
 		f.Facts = append(f.Facts, x.settings)
 		return f
 	case x.s.settled != nil && x.s.settled.Retail > x.most():
@@ -173,6 +173,8 @@ func (x *asked) caps() Ruling {
 		f := tells("the cap when a further slice was held: settings changed while the call lasted")
 		f.Facts = []int64{c.unsure.seq}
 		return f
+	case c.unknown != "":
+		return tells("the fact settings.seen of settings " + c.unknown + ", under which the call was given more")
 	case x.gap() != nil:
 		g := x.gap()
 		f := tells(fmt.Sprintf("what was spent between %s and %s: the store was restored from an older copy", g.from.UTC().Format(time.DateTime), g.until.UTC().Format(time.DateTime)))

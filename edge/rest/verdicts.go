@@ -23,7 +23,7 @@ var _ = serves(func(s *Server) {
 	all := op(http.MethodPost, "/v1/verdicts", "judge-calls", "records", "Judge calls, and write the verdicts to the journal")
 	route(s, created(all), staged(s.casefile, s.judgeCalls))
 	route(s, created(op(http.MethodPost, "/v1/cases/{id}/verdicts", "judge-case", "cases", "Judge the calls of a case, and write the verdicts to the journal and to its calls")), staged(s.casefile, s.judgeCase))
-	file := op(http.MethodGet, "/v1/cases/{id}/file", "export-case", "cases", "Write the file of a case: a ZIP archive with a PDF, the records, the facts and the disclosure pack")
+	file := op(http.MethodGet, "/v1/cases/{id}/file", "export-case", "cases", "Write the file of a case: a ZIP archive with a PDF, the records, the facts, their proofs and the disclosure pack")
 	streamed(s, file, map[string]*huma.Schema{"application/zip": plainText}, s.exportCase)
 })
 
@@ -62,7 +62,7 @@ func (s *Server) judgeCalls(ctx context.Context, f *casefile.Casefile, in *api.V
 
 func (s *Server) judgeCase(ctx context.Context, f *casefile.Casefile, in *api.CaseNumber) (out api.Judgement, err error) {
 	now := time.Now()
-	j, err := f.JudgeCase(ctx, by(ctx), in.ID, now)
+	j, err := f.JudgeCase(ctx, asker(ctx), in.ID, now)
 	if err != nil {
 		return out, s.about(err, "case", strconv.FormatInt(in.ID, 10))
 	}
@@ -70,13 +70,13 @@ func (s *Server) judgeCase(ctx context.Context, f *casefile.Casefile, in *api.Ca
 }
 
 // exportCase makes the whole file before it sends any: a case that cannot be exported is answered as such.
-func (s *Server) exportCase(ctx context.Context, in *api.CaseNumber) (*huma.StreamResponse, error) {
+func (s *Server) exportCase(ctx context.Context, in *api.CaseExport) (*huma.StreamResponse, error) {
 	f, err := s.casefile()
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := f.ExportCase(ctx, &b, in.ID, time.Now()); err != nil {
+	if err := f.ExportCase(ctx, &b, in.ID, in.Checkpoint, time.Now()); err != nil {
 		return nil, s.about(err, "case", strconv.FormatInt(in.ID, 10))
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {

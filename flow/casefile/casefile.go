@@ -19,13 +19,17 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/liability"
 	"ringfence/flow/book"
+	"ringfence/flow/desk"
+	"ringfence/flow/evidence"
 	"ringfence/state/store"
 )
 
 // Options of New.
 type Options struct {
-	Store store.Store
-	Book  *book.Book
+	Store    store.Store
+	Book     *book.Book
+	Cases    func() *desk.Cases // whose calls are judged
+	Evidence *evidence.Evidence // proves what a case file says
 	// Promises are the provider's own words for some of what it promises, by their ids.
 	Promises map[string]string
 
@@ -50,8 +54,8 @@ var ErrMany = fmt.Errorf("at most %d calls are judged at once", MaxCalls)
 
 // New checks the options.
 func New(o Options) (*Casefile, error) {
-	if o.Store == nil || o.Book == nil {
-		return nil, errors.New("casefile: a store and a book are needed")
+	if o.Store == nil || o.Book == nil || o.Evidence == nil {
+		return nil, errors.New("casefile: a store, a book and the seal of the journal are needed")
 	}
 	w, err := liability.State(o.Promises)
 	return &Casefile{o, w}, err
@@ -163,13 +167,12 @@ func (c *Casefile) read(ctx context.Context, ids []call.ID) (*reading, error) {
 	}
 	r := &reading{}
 	accounts := map[string][]call.ID{}
-	for _, id := range ids {
-		cdr, err := c.o.Store.CDR(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("call %.40q: %w", id, err)
-		}
-		r.records = append(r.records, cdr)
-		accounts[cdr.Account] = append(accounts[cdr.Account], id)
+	if err := c.records(ctx, r, ids); err != nil {
+		return nil, err
+	}
+	for i := range r.records {
+		cdr := &r.records[i]
+		accounts[cdr.Account] = append(accounts[cdr.Account], cdr.ID)
 	}
 	for of, ids := range accounts {
 		all, err := c.ofAccount(ctx, of, slices.Min(ids), slices.Max(ids))
@@ -200,6 +203,30 @@ func (c *Casefile) read(ctx context.Context, ids []call.ID) (*reading, error) {
 		}
 	}
 	return r, nil
+}
+
+// recordsAtOnce is how many records are asked for at once.
+const recordsAtOnce = 500
+
+// records reads the records of calls, in the order of the ids.
+func (c *Casefile) records(ctx context.Context, r *reading, ids []call.ID) error {
+	for part := range slices.Chunk(ids, recordsAtOnce) {
+		found, err := c.o.Store.CDRs(ctx, store.CDRFilter{Calls: part, Limit: len(part)})
+		if err != nil {
+			return err
+		}
+		byID := make(map[call.ID]*call.CDR, len(found))
+		for i := range found {
+			byID[found[i].ID] = &found[i]
+		}
+		for _, id := range part {
+			if byID[id] == nil {
+				return fmt.Errorf("call %.40q: %w", id, store.ErrNotFound)
+			}
+			r.records = append(r.records, *byID[id])
+		}
+	}
+	return nil
 }
 
 // Kinds that are about a line beside those of each call, and about nobody or a customer.
@@ -251,6 +278,7 @@ func (c *Casefile) ofAccount(ctx context.Context, of string, first, last call.ID
 const factPage = 5000
 
 func (c *Casefile) facts(ctx context.Context, f store.FactFilter) (all []fact.Row, err error) {
+	f.Proofs = true // the store has read them anyway
 	for f.Limit = factPage; ; {
 		page, err := c.o.Store.Facts(ctx, f)
 		if err != nil {
@@ -264,21 +292,34 @@ func (c *Casefile) facts(ctx context.Context, f store.FactFilter) (all []fact.Ro
 	}
 }
 
+// settingsOf is the settings that a fact of a call names, "" when it names none.
+func settingsOf(row *fact.Row) (string, error) {
+	switch row.Kind {
+	case fact.KindCallAdmitted:
+		var f fact.CallAdmitted
+		err := f.Decode(row.Body)
+		return f.Settings, err
+	case fact.KindSliceHeld:
+		var f fact.SliceHeld
+		err := f.Decode(row.Body)
+		return f.Settings, err
+	}
+	return "", nil
+}
+
 // settings reads the settings that calls name, the newest facts first.
 func (c *Casefile) settings(ctx context.Context, r *reading) error {
 	wanted := map[string]bool{}
 	for i := range r.facts {
-		if r.facts[i].Kind == fact.KindCallAdmitted {
-			var f fact.CallAdmitted
-			if err := f.Decode(r.facts[i].Body); err != nil {
-				return err
-			}
-			wanted[f.Settings] = true
+		of, err := settingsOf(&r.facts[i])
+		if err != nil {
+			return err
 		}
+		wanted[of] = true
 	}
 	delete(wanted, "")
 	var found []fact.Row
-	for f := (store.FactFilter{Kinds: []string{fact.KindSettingsSeen}, Before: 1<<63 - 1, Limit: factPage}); len(wanted) > 0; {
+	for f := (store.FactFilter{Kinds: []string{fact.KindSettingsSeen}, Before: 1<<63 - 1, Limit: factPage, Proofs: true}); len(wanted) > 0; {
 		page, err := c.o.Store.Facts(ctx, f)
 		if err != nil {
 			return err

@@ -9,10 +9,11 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/liability"
+	"ringfence/flow/desk"
 	"ringfence/state/store"
 )
 
-// casePage is how many calls of a case are read or written at once.
+// casePage is how many calls of a case are read at once.
 const casePage = 1000
 
 // callsOf are the calls of a case, in their order.
@@ -51,7 +52,7 @@ func (c *Casefile) Case(ctx context.Context, id int64) ([]liability.Verdict, err
 }
 
 // JudgeCase judges the calls of a case: the verdicts go into the journal and stand with its calls. One that is decided keeps its decision.
-func (c *Casefile) JudgeCase(ctx context.Context, actor string, id int64, now time.Time) (*Judgement, error) {
+func (c *Casefile) JudgeCase(ctx context.Context, who desk.Who, id int64, now time.Time) (*Judgement, error) {
 	if _, err := c.o.Store.Case(ctx, id); err != nil {
 		return nil, err
 	}
@@ -59,22 +60,16 @@ func (c *Casefile) JudgeCase(ctx context.Context, actor string, id int64, now ti
 	if err != nil {
 		return nil, err
 	}
-	j, err := c.Record(ctx, actor, id, idsOf(calls), now)
+	j, err := c.Record(ctx, who.Actor, id, idsOf(calls), now)
 	if err != nil {
 		return nil, err
 	}
-	for i := range calls {
+	verdicts := make(map[call.ID]desk.Verdict, len(calls))
+	for i := range j.Verdicts {
 		v := &j.Verdicts[i]
-		calls[i].Judge(string(v.Outcome), Why(v), actor, now)
+		verdicts[v.Call] = desk.Verdict{Verdict: string(v.Outcome), Why: Why(v)}
 	}
-	for len(calls) > 0 {
-		n := min(len(calls), casePage)
-		if err := c.o.Store.WriteCase(ctx, store.CaseWrite{Calls: calls[:n]}); err != nil {
-			return nil, err
-		}
-		calls = calls[n:]
-	}
-	return j, nil
+	return j, c.o.Cases().Judged(ctx, who, id, verdicts)
 }
 
 // Why is the reason of a verdict in a few words.
@@ -84,12 +79,14 @@ func Why(v *liability.Verdict) string {
 		return "broken: " + strings.Join(texts(broken), ", ")
 	case v.Outcome == liability.Undetermined:
 		return "missing: " + strings.Join(v.Missing, "; ")
+	case v.Refused:
+		return "the call was refused"
 	}
 	return "no promise was broken"
 }
 
-// ExportCase writes the file of a case.
-func (c *Casefile) ExportCase(ctx context.Context, w io.Writer, id int64, now time.Time) error {
+// ExportCase writes the file of a case. checkpoints are numbers of those that its proofs must have, beside the newest.
+func (c *Casefile) ExportCase(ctx context.Context, w io.Writer, id int64, checkpoints []int64, now time.Time) error {
 	k, err := c.o.Store.Case(ctx, id)
 	if err != nil {
 		return err
@@ -98,7 +95,7 @@ func (c *Casefile) ExportCase(ctx context.Context, w io.Writer, id int64, now ti
 	if err != nil {
 		return err
 	}
-	q := &Request{Case: id, Title: k.Title, Customer: k.Customer, Name: handle(k.Customer), Provider: c.o.Provider, Version: c.o.Version, Changes: c.o.Changes, Calls: idsOf(calls)}
+	q := &Request{Case: id, Title: k.Title, Customer: k.Customer, Name: handle(k.Customer), Provider: c.o.Provider, Version: c.o.Version, Changes: c.o.Changes, Calls: idsOf(calls), Checkpoints: checkpoints}
 	if v, ok := c.o.Book.Customer(k.Customer); ok && v.Name != "" {
 		q.Name = v.Name
 	}

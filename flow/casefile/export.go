@@ -2,12 +2,16 @@ package casefile
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,20 +20,30 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/liability"
 	"ringfence/core/money"
+	"ringfence/core/seal"
+	"ringfence/flow/evidence"
 )
 
 // Request is what a case file is made of.
 type Request struct {
-	Case     int64
-	Title    string
-	Customer string // identity; calls of others are refused
-	Name     string // the customer's, as people know it
-	Provider string
-	Version  string // of this program
-	Changes  string // the changelog
-	Checks   string // what the program says of itself: components and checks, as text
-	Calls    []call.ID
+	Case        int64
+	Title       string
+	Customer    string // identity; calls of others are refused
+	Name        string // the customer's, as people know it
+	Provider    string
+	Version     string // of this program
+	Changes     string // the changelog
+	Checks      string // what the program says of itself: components and checks, as text
+	Calls       []call.ID
+	Checkpoints []int64 // that the proofs must have beside the newest, by their numbers
 }
+
+// Names of files in the archive that others of it name.
+const (
+	proofsFile   = "journal.evidence"
+	verifierFile = "verify.py"
+	listFile     = "files.signed"
+)
 
 // Export writes the case file: a ZIP archive. Everything in it is of the customer's own lines.
 func (c *Casefile) Export(ctx context.Context, w io.Writer, q *Request, now time.Time) error {
@@ -42,44 +56,84 @@ func (c *Casefile) Export(ctx context.Context, w io.Writer, q *Request, now time
 			return fmt.Errorf("call %s is not one of customer %s", r.records[i].ID, handle(q.Customer))
 		}
 	}
-	verdicts := r.verdicts()
-	counts, err := c.recount(ctx, r)
-	if err != nil {
+	d := &document{q: q, now: now, zone: c.o.Book.Zone(q.Customer), records: r.records, verdicts: r.verdicts()}
+	if d.counts, err = c.recount(ctx, r); err != nil {
 		return err
 	}
+	if d.point, err = c.o.Evidence.Seal(ctx); err != nil {
+		return err
+	}
+	_, d.key = c.o.Evidence.PublicKey()
 	own := c.own(r, q.Customer)
-	d := &document{q: q, now: now, zone: c.o.Book.Zone(q.Customer), records: r.records, verdicts: verdicts, counts: counts, facts: own}
+	proofs := func(w io.Writer) error { return c.proofs(ctx, w, d, own) }
+	d.facts = c.shown(own, q.Customer)
 	d.from, d.until = r.span()
-	var page bytes.Buffer
-	if err := d.pdf(&page); err != nil {
-		return err
-	}
-	z := zip.NewWriter(w)
-	from, until := d.from, d.until
+	z := &archive{zip.NewWriter(w), now, map[string]seal.Hash{}}
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{
 		{"README.txt", text(readme)},
-		{"case.pdf", text(page.String())},
+		{"case.pdf", d.pdf},
 		{"records.csv", d.csv},
-		{"records.json", asJSON(c.recordsOf(r.records, verdicts))},
-		{"facts.jsonl", d.jsonl},
+		{"records.json", asJSON(c.recordsOf(r.records, d.verdicts))},
+		{proofsFile, proofs},
+		{"facts.jsonl", d.jsonl}, // names the places of rows in the proofs
+		{verifierFile, text(evidence.Verifier())},
 		{"disclosure/software.txt", text(software(q.Version))},
-		{"disclosure/faults.txt", text(strings.Join(knownOn(faultsText, from, until), "\n") + "\n")},
+		{"disclosure/faults.txt", text(strings.Join(knownOn(faultsText, d.from, d.until), "\n") + "\n")},
 		{"disclosure/changes.txt", text(q.Changes)},
 		{"disclosure/checks.txt", text(q.Checks)},
 		{"disclosure/second-rater.csv", d.recounted},
 	} {
-		to, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: now})
-		if err == nil {
-			err = f.write(to)
-		}
-		if err != nil {
-			return err
+		if err := z.add(f.name, f.write); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	return z.Close()
+	list, err := c.o.Evidence.SignList(z.sums)
+	if err == nil {
+		err = z.add(listFile, text(string(list)))
+	}
+	return errors.Join(err, z.zip.Close())
+}
+
+// archive is a ZIP file that knows the sum of each file in it.
+type archive struct {
+	zip  *zip.Writer
+	now  time.Time
+	sums map[string]seal.Hash
+}
+
+func (a *archive) add(name string, write func(io.Writer) error) error {
+	to, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: a.now})
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(to, sum), 1<<16)
+	if err := errors.Join(write(out), out.Flush()); err != nil {
+		return err
+	}
+	a.sums[name] = seal.Hash(sum.Sum(nil))
+	return nil
+}
+
+// proofs writes the file of evidence of the facts of a case.
+func (c *Casefile) proofs(ctx context.Context, w io.Writer, d *document, own []fact.Row) error {
+	d.places = make(map[int64]place, len(own))
+	return c.o.Evidence.Export(ctx, w, evidence.Filter{
+		Rows: own, Checkpoints: append([]int64{d.point.Number}, d.q.Checkpoints...),
+		Withhold: func(r *fact.Row, f *seal.Field) bool {
+			return f.Name == "peer" && c.foreign(strings.Trim(f.Value, `"`), d.q.Customer)
+		},
+		Placed: func(r *fact.Row, tree string, n int64) { d.places[r.Seq] = place{tree, n} },
+	})
+}
+
+// place is where a fact stands in the proofs.
+type place struct {
+	Tree string `json:"tree"`
+	Row  int64  `json:"row"`
 }
 
 func text(s string) func(io.Writer) error {
@@ -117,14 +171,32 @@ const readme = `This archive is the case file of disputed calls.
 case.pdf                     what happened, in words: begin here
 records.csv, records.json    each call with its verdict, promise by promise
 facts.jsonl                  the rows of the journal by which it was judged, as they were written
+journal.evidence             the same rows with the proofs that they were in the journal then, and were not changed since
+verify.py                    checks the proofs; it needs nothing but Python 3
+files.signed                 the sum of each file of this archive, signed
 disclosure/software.txt      the program that carried, priced and judged the calls
 disclosure/faults.txt        its faults that were known on those days: opened, closed, id, what it does
 disclosure/changes.txt       what has changed in it
 disclosure/checks.txt        what it says of its own state
 disclosure/second-rater.csv  each price, worked out a second time by other code
 
-How to check it. Each verdict names the rows of the journal that it follows from, by their numbers ("seq" in facts.jsonl). Take a call, read these rows, and
-compare them with the promise as it is worded in case.pdf. Amounts ending in _micro are millionths of the currency; times are UTC.
+How to check it
+
+1. Unpack the archive into a folder of its own, open a terminal there, and run
+
+       python3 verify.py journal.evidence --files files.signed
+
+   It prints the key that signed the archive, and "good". Or it names what is wrong: a row that was changed, removed, reordered, inserted or dated
+   back, or a file that is not the one that was signed. Nobody has to trust verify.py of this archive: the program that made it prints the same one
+   ("ringfence evidence verifier"), has another ("ringfence evidence verify"), and docs/evidence.md of its sources says how to write a third.
+2. Compare the fingerprint of the key with the one that the provider publishes, or that somebody noted earlier.
+3. Compare a checkpoint. Every notice that the provider sent ends with the mark of one, and witnesses have others. If the mark is not in the file ("--seen MARK"
+   says so), ask the provider for a case file with that checkpoint. A journal that was written anew after the notice cannot have it.
+4. Take a call. Its verdict names the rows of the journal that it follows from ("facts" in records.json). facts.jsonl has each under its number ("seq"), and "proof" says
+   where it stands in journal.evidence: the tree, and the number of the row there. Compare the row with the promise as it is worded in case.pdf.
+
+Lines of other customers are left out; their place in the proofs holds a hash. Rows of other calls and customers are in the proofs as hashes only. Amounts ending in
+_micro are millionths of the currency; times are UTC.
 `
 
 // own are the facts of a reading that are about the customer, or about nobody.
@@ -134,10 +206,18 @@ func (c *Casefile) own(r *reading, customer string) (out []fact.Row) {
 		if f.Account != customer && f.Kind != fact.KindPromisesStated && f.Kind != fact.KindSettingsSeen && f.Kind != fact.KindStoreRestored {
 			continue // a decoy line is one of another customer
 		}
-		if f.Kind == fact.KindCallAdmitted || f.Kind == fact.KindCallRefused {
+		out = append(out, f)
+	}
+	return out
+}
+
+// shown are facts as people read them: without lines of others.
+func (c *Casefile) shown(own []fact.Row, customer string) []fact.Row {
+	out := slices.Clone(own)
+	for i := range out {
+		if f := &out[i]; f.Kind == fact.KindCallAdmitted || f.Kind == fact.KindCallRefused {
 			f.Body = c.withoutPeer(f.Body, customer)
 		}
-		out = append(out, f)
 	}
 	return out
 }
@@ -235,7 +315,12 @@ func (d *document) jsonl(w io.Writer) error {
 			Line string          `json:"line,omitempty"`
 			Call call.ID         `json:"call,omitempty"`
 			Body json.RawMessage `json:"body,omitempty"`
-		}{f.Seq, f.At, f.Kind, handle(f.Line), f.Call, f.Body}
+
+			Proof *place `json:"proof,omitempty"`
+		}{f.Seq, f.At, f.Kind, handle(f.Line), f.Call, f.Body, nil}
+		if p, ok := d.places[f.Seq]; ok {
+			row.Proof = &p
+		}
 		b, err := json.Marshal(&row)
 		if err == nil {
 			_, err = w.Write(append(spelled(b), '\n'))

@@ -84,7 +84,7 @@ func TestACaseFileHasOnlyItsCustomer(t *testing.T) {
 			continue
 		}
 		for _, bad := range []string{"3001", "Rival", string(theirs), "\u202e"} {
-			if strings.Contains(text, bad) {
+			if strings.Contains(text, bad) && (file != proofsFile || bad != "\u202e") { // proofs are of every byte
 				t.Errorf("%s has %q", file, bad)
 			}
 		}

@@ -1,6 +1,7 @@
 package casefile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/flow/evidence"
 	"ringfence/flow/gate"
 	"ringfence/flow/ledger"
 	"ringfence/state/store/sqlite"
@@ -51,10 +53,13 @@ type house struct {
 	book *book.Book
 	gate *gate.Gate
 	led  *ledger.Ledger
+	seal *evidence.Evidence
 	file *Casefile
 }
 
-func openHouse(t testing.TB) *house {
+func openHouse(t testing.TB) *house { return houseWith(t, gate.Options{}) }
+
+func houseWith(t testing.TB, o gate.Options) *house {
 	ctx := context.Background()
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
 	must(t, err)
@@ -81,7 +86,8 @@ func openHouse(t testing.TB) *house {
 	h := &house{t: t, db: db, book: b}
 	h.led = ledger.New(db, ledger.Options{Node: "n1", Gather: -1, Linger: -1})
 	h.led.Start()
-	h.gate, err = gate.New(gate.Options{Node: "n1", Plan: b.Plan(), Book: b, Ledger: h.led})
+	o.Node, o.Plan, o.Book, o.Ledger = "n1", b.Plan(), b, h.led
+	h.gate, err = gate.New(o)
 	must(t, err)
 	h.gate.Serve(gate.Edge{Cut: func(id call.ID, _ policy.Reason, _ policy.Figures) {
 		h.gate.Ended(id, gate.End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
@@ -93,7 +99,9 @@ func openHouse(t testing.TB) *house {
 		h.gate.Stop()
 		must(t, h.led.Stop(context.Background()))
 	})
-	h.file, err = New(Options{Store: db, Book: b})
+	h.seal, err = evidence.Open(ctx, evidence.Options{Store: db, Seed: bytes.Repeat([]byte{7}, 32)})
+	must(t, err)
+	h.file, err = New(Options{Store: db, Book: b, Evidence: h.seal})
 	must(t, err)
 	must(t, h.file.State(ctx, time.Now()))
 	return h

@@ -17,6 +17,7 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/liability"
 	"ringfence/core/money"
+	"ringfence/core/seal"
 )
 
 // document is the case file as people read it.
@@ -29,6 +30,9 @@ type document struct {
 	verdicts    []liability.Verdict
 	counts      []Recount
 	facts       []fact.Row
+	point       seal.Checkpoint
+	key         string // fingerprint
+	places      map[int64]place
 
 	f    *fpdf.Fpdf
 	text func(string) string
@@ -275,7 +279,7 @@ func (d *document) calls() {
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(d.records[a].ID, d.records[b].ID) })
 	for _, i := range order {
 		r, v := &d.records[i], &d.verdicts[i]
-		verdict := string(v.Outcome)
+		verdict := v.Words()
 		if b := v.Broken(); len(b) > 0 {
 			verdict += ": " + strings.Join(texts(b), ", ")
 		}
@@ -295,5 +299,10 @@ func (d *document) fit(s string, width float64) string {
 
 func (d *document) checking() {
 	d.title("How to check this")
-	d.say("records.json has each call with its verdict, promise by promise, and the numbers of the rows of the journal that it follows from. facts.jsonl has these rows as they were written. README.txt says more.")
+	d.say("Nobody has to trust the provider, or this document. Unpack the archive that it came in, and run: python3 verify.py %s --files %s. It says whether the rows of the journal are as they were sealed, and whether any file of the archive, this one too, is not the one that was signed.", proofsFile, listFile)
+	d.say("Fingerprint of the key that signed it: %s. Compare it with the one that the provider publishes.", d.key)
+	if d.point.Number > 0 {
+		d.say("Newest checkpoint of the journal: %s, of %s. Each notice that the provider sends names such a checkpoint; README.txt says how to compare one.", d.point.Mark(), d.at(d.point.At))
+	}
+	d.say("records.json has each call with its verdict, promise by promise, and the numbers of the rows of the journal that it follows from. facts.jsonl has these rows as they were written, and where each stands in the proofs.")
 }

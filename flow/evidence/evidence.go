@@ -109,6 +109,11 @@ func (e *Evidence) PublicKey() (public, fingerprint string) {
 	return e.public, seal.Fingerprint(e.public)
 }
 
+// SignList signs a list of files, so that nobody can change one that belongs to an archive.
+func (e *Evidence) SignList(sums map[string]seal.Hash) ([]byte, error) {
+	return seal.SignList(sums, e.signer)
+}
+
 // Latest is the newest checkpoint, as it was signed; the zero Checkpoint when there is none.
 func (e *Evidence) Latest() (seal.Checkpoint, []byte) {
 	e.mu.Lock()

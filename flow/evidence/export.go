@@ -15,15 +15,18 @@ import (
 	"ringfence/state/store"
 )
 
-// Filter says which facts a file proves. With none of All, Calls and Lines it has only the checkpoints.
+// Filter says which facts a file proves. With none of All, Calls, Rows and Lines it has only the checkpoints.
 type Filter struct {
 	All         bool // every fact
 	Calls       []call.ID
-	Lines       []string  // identities
-	From, Until time.Time // of the facts of Lines
-	Checkpoints []int64   // that must be in the file, by their numbers: those that a notice named, for instance
+	Rows        []fact.Row // read from the journal with their proofs
+	Lines       []string   // identities
+	From, Until time.Time  // of the facts of Lines
+	Checkpoints []int64    // that must be in the file, by their numbers: those that a notice named, for instance
 	// Withhold says which fields are left out, as commitments; nil withholds none. Only texts, lists and objects can be.
 	Withhold func(r *fact.Row, f *seal.Field) bool
+	// Placed is called for each fact that is proven, with its tree and its place there; nil is not called.
+	Placed func(r *fact.Row, tree string, n int64)
 }
 
 // maxPoints bounds how many checkpoints go into a file for the times of its rows.
@@ -92,6 +95,9 @@ func (x *export) collect(ctx context.Context) error {
 	rows := map[int64]fact.Row{}
 	read := func(f store.FactFilter) error {
 		return x.page(ctx, f, func(r *fact.Row) error { rows[r.Seq] = *r; return nil })
+	}
+	for i := range x.f.Rows {
+		rows[x.f.Rows[i].Seq] = x.f.Rows[i]
 	}
 	for calls := range slices.Chunk(x.f.Calls, 200) {
 		if err := read(store.FactFilter{Calls: calls}); err != nil {
@@ -227,6 +233,9 @@ func (x *export) tree(ctx context.Context, h seal.Head) error {
 		}
 		s := x.row(&r.row)
 		x.w.Row(r.n, r.leaf, &s)
+		if x.f.Placed != nil {
+			x.f.Placed(&r.row, h.Tree, r.n)
+		}
 		p.pos = r.n + 1
 		return nil
 	})

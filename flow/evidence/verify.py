@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks a file of evidence of Ringfence: verify.py FILE [--key PUBLIC-KEY] [--seen MARK]
+"""Checks a file of evidence of Ringfence: verify.py FILE [--key PUBLIC-KEY] [--seen MARK] [--files LIST]
 
 Written from docs/evidence.md alone; needs nothing but Python 3. Exit code: 0 good, 1 something was found, 2 not a file of evidence."""
-import base64, datetime, functools, hashlib, json, sys
+import base64, datetime, functools, hashlib, json, os, sys
 
 sha = lambda b: hashlib.sha256(b).digest()
 u32 = lambda n: n.to_bytes(4, "big")
@@ -27,8 +27,7 @@ class Tree:
         self.size, self.nodes = 0, []
 
     def add(self, level, h):
-        if self.size & ((1 << level) - 1):
-            return False
+        if self.size & ((1 << level) - 1): return False
         size, self.size = self.size, self.size + (1 << level)
         while size >> level & 1:
             h, level = sha(b"\1" + self.nodes.pop() + h), level + 1
@@ -42,14 +41,12 @@ class Tree:
 def opened(note, keys):
     """The text of a signed note, if one of the keys has signed it."""
     body, _, signatures = note.rpartition("\n\n")
-    body += "\n"
     for line in signatures.splitlines():
         name, _, signature = line.removeprefix("— ").rpartition(" ")
         raw = base64.b64decode(signature)
         for key in keys:
             kname, khash, public = key.split("+", 2)
-            if name == kname and raw[:4].hex() == khash and ed25519(base64.b64decode(public)[1:], body.encode(), raw[4:]):
-                return body
+            if name == kname and raw[:4].hex() == khash and ed25519(base64.b64decode(public)[1:], (body + "\n").encode(), raw[4:]): return body + "\n"
     return None
 
 
@@ -79,8 +76,7 @@ def verify(path, key=None):
     def finish(t):
         for a, b in [g for g in t["gaps"] if g[1] > g[0]] if t else ():
             say(f"removed: row {a} of tree {t['name']}" if b == a + 1 else f"removed: rows {a} to {b - 1} of tree {t['name']}")
-        if t and not t["due"]:
-            return say(f"inserted: tree {t['name']}, which no checkpoint names")
+        if t and not t["due"]: return say(f"inserted: tree {t['name']}, which no checkpoint names")
         p, (size, _) = t["due"][-1] if t else (None, (0, 0))
         if t and t["pos"] != size: say(f"{'inserted' if t['pos'] > size else 'removed'}: tree {t['name']} has {t['pos']} rows, and {size} in checkpoint {p.number}")
 
@@ -95,8 +91,7 @@ def verify(path, key=None):
                 elif body != f"ringfence evidence end 1\nrows {rows}\nsha256 {total.hexdigest()}\n": say("file: it is not as it was when it was signed")
             if ended: continue
             total.update(raw)
-            if what == "key":
-                named, keys = named + p[:1], keys + (p[:1] if key in (None, p[0]) else [])
+            if what == "key": named, keys = named + p[:1], keys + (p[:1] if key in (None, p[0]) else [])
             elif what == "checkpoint":
                 note = json.loads(p[0])
                 c = Point(note.rpartition("\n\n")[0] + "\n")
@@ -147,6 +142,16 @@ def verify(path, key=None):
     for name, (size, _) in points[-1].heads.items() if points else ():
         if size > 0 and name not in trees: say(f"removed: tree {name}, which checkpoint {points[-1].number} names")
     return found, named, points, rows
+
+
+def listed(path, keys):
+    """What is wrong with the files of the folder that a signed list is in."""
+    (folder, own), body = os.path.split(path), opened(open(path, encoding="utf-8", newline="").read(), keys)
+    if body is None: return [f"file: {own} is not signed with a key that is trusted"]
+    sums = dict(l.split("  ", 1)[::-1] for l in body.splitlines()[1:])
+    there = {os.path.relpath(os.path.join(d, f), folder or "."): os.path.join(d, f) for d, _, files in os.walk(folder or ".") for f in files}
+    return ([f"removed: file {n}" for n in sums if n not in there] + [f"inserted: file {n}" for n in there if n not in sums and n != own]
+            + [f"changed: file {n}" for n in sums if n in there and hashlib.sha256(open(there[n], "rb").read()).hexdigest() != sums[n]])
 
 
 # Ed25519, after RFC 8032 section 5.1.7 and its appendix A.
@@ -204,16 +209,14 @@ def main(args):
     option = lambda name: args[args.index(name) + 1] if name in args else None
     try:
         found, keys, points, rows = verify(args[0], option("--key"))
+        found += listed(option("--files"), [k for k in keys if option("--key") in (None, k)]) if "--files" in args else []
     except (ValueError, IndexError, KeyError, TypeError, OSError) as e:
         print("not a file of evidence:", e)
         return 2
     seen = option("--seen")
-    if seen and seen not in [f"{p.number}-{p.hash.hex()}" for p in points]:
-        found.append(f"checkpoint: {seen} is not in the file")
-    for k in keys:
-        print("key", k, "fingerprint", " ".join(sha(k.encode())[:16].hex()[i:i + 4] for i in range(0, 32, 4)))
-    for line in found:
-        print(line)
+    if seen and seen not in [f"{p.number}-{p.hash.hex()}" for p in points]: found.append(f"checkpoint: {seen} is not in the file")
+    for k in keys: print("key", k, "fingerprint", " ".join(sha(k.encode())[:16].hex()[i:i + 4] for i in range(0, 32, 4)))
+    for line in found: print(line)
     print(rows, "rows,", len(points), "checkpoints:", "something was found" if found else "good")
     return 1 if found else 0
 

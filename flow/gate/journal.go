@@ -3,9 +3,11 @@ package gate
 import (
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
+	"ringfence/state/store"
 )
 
 // opened are the facts of a call that is let out.
@@ -27,6 +29,18 @@ func (g *Gate) settingsOf(s *subject) string {
 		s.settings, s.firstSeen = g.seen.Of(s.Settings, s.Now)
 	}
 	return s.settings
+}
+
+// settingsNow is the hash of settings that a call meets later than at its admission. They are written down before the call asks for money under them, because the ask
+// may be refused.
+func (g *Gate) settingsNow(e *account.Effective, now time.Time) string {
+	g.seen.mu.Lock()
+	hash, first := g.seen.Of(e, now)
+	g.seen.mu.Unlock()
+	if len(first) > 0 {
+		g.o.Ledger.Post(store.Op{Kind: store.OpRecord, Facts: first})
+	}
+	return hash
 }
 
 // unconfirmed says which legs would not end.

@@ -164,12 +164,12 @@ func (g *Gate) extend(l *live) {
 	l.mu.Lock()
 	ask := l.Next(clock(), g.o.terms())
 	l.mu.Unlock()
-	for holds := g.holdsOf(&l.Open); ; {
+	for holds, settings := g.holdsOf(&l.Open); ; {
 		if r := g.mayBuy(l); r != nil {
 			g.noMore(l, r.Reason, r.Figures)
 			return
 		}
-		out, err := g.hold(l, holds, &ask)
+		out, err := g.hold(l, holds, settings, &ask)
 		switch {
 		case err != nil:
 			g.extendLater(l, err)
@@ -200,14 +200,14 @@ func (g *Gate) extend(l *live) {
 // lateWait is how long the store is waited for while a call runs on what is not paid yet.
 const lateWait = 2 * time.Second
 
-// hold asks the purses.
-func (g *Gate) hold(l *live, holds []store.Hold, ask *engine.Ask) (store.Outcome, error) {
+// hold asks the purses, whose caps come from settings.
+func (g *Gate) hold(l *live, holds []store.Hold, settings string, ask *engine.Ask) (store.Outcome, error) {
 	wait, now := g.o.Ahead, clock()
 	l.mu.Lock()
 	if l.Behind(now) {
 		wait = min(wait, lateWait)
 	}
-	held := l.Held(ask, now)
+	held := l.Held(ask, settings, now)
 	l.mu.Unlock()
 	id := l.Open.ID
 	ctx, cancel := context.WithTimeout(context.Background(), wait)

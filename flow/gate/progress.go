@@ -115,8 +115,8 @@ func (g *Gate) reprice(ctx context.Context, l *live) error {
 	if r := g.mayBuy(l); r != nil {
 		return r
 	}
-	holds := g.holdsOf(&l.Open)
-	out, err := g.hold(l, holds, &ask)
+	holds, settings := g.holdsOf(&l.Open)
+	out, err := g.hold(l, holds, settings, &ask)
 	switch {
 	case err != nil:
 		return err

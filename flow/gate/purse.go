@@ -106,19 +106,20 @@ func (g *Gate) used(purse string) money.Micro {
 }
 
 // holdsOf are a call's purses with the caps in force now: a cap lowered or raised during a call counts from its next slice.
-func (g *Gate) holdsOf(c *call.Open) []store.Hold {
-	caps := &account.Effective{}
+func (g *Gate) holdsOf(c *call.Open) (holds []store.Hold, settings string) {
+	caps, now := &account.Effective{}, clock()
 	if line, ok := g.o.Book.Line(c.Line); ok {
-		caps = line.Effective(clock())
+		caps = line.Effective(now)
+		settings = g.settingsNow(caps, now)
 	}
-	holds := make([]store.Hold, len(c.Purses))
+	holds = make([]store.Hold, len(c.Purses))
 	for i, id := range c.Purses {
 		holds[i] = store.Hold{Purse: id, Cap: engine.CapNow(caps, id)}
 		if reseller := engine.PoolOf(id); reseller != "" { // the one the call began under, though the customer may be another's by now
 			holds[i].Cap = engine.PoolCap(g.o.Book.Pool(reseller), engine.PurseOf(id))
 		}
 	}
-	return holds
+	return holds, settings
 }
 
 // newLive is the call as it will be remembered, with nothing held yet.

@@ -165,8 +165,8 @@ func (g *Gate) payUp(l *live) {
 	if !owes || g.mayBuy(l) != nil {
 		return
 	}
-	for holds := g.holdsOf(&l.Open); ; {
-		out, err := g.hold(l, holds, &ask)
+	for holds, settings := g.holdsOf(&l.Open); ; {
+		out, err := g.hold(l, holds, settings, &ask)
 		if out.Refused && ask.Refused(out.Room) == engine.Again {
 			continue
 		}

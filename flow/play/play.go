@@ -253,6 +253,12 @@ func (p *Player) admitted(l *live, s *engine.Subject) {
 	p.tell(&l.call, append(s.Admitted(&l.Open, settings), first...)...)
 }
 
+// held tells the journal of a further slice.
+func (p *Player) held(l *live, a *engine.Ask, now time.Time) {
+	settings, first := p.seen.Of(l.line.Settings, now)
+	p.tell(&l.call, append(first, l.Held(a, settings, now))...)
+}
+
 func (p *Player) tell(c *Call, facts ...fact.Row) { p.o.Facts(p.worker, c, facts) }
 
 // Until plays what happens up to an instant and at it.
@@ -369,7 +375,7 @@ func (p *Player) pickUp(l *live, now time.Time) {
 			return
 		}
 		if p.o.Facts != nil {
-			p.tell(&l.call, l.Held(&ask, now))
+			p.held(l, &ask, now)
 		}
 		l.Take(&ask)
 		p.holds(l, now)
@@ -470,7 +476,7 @@ func (p *Player) buy(l *live, restricted *engine.Refusal, now time.Time) engine.
 		refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount())
 		if refused == nil {
 			if p.o.Facts != nil {
-				p.tell(&l.call, l.Held(&ask, now))
+				p.held(l, &ask, now)
 			}
 			step := l.Bought(&ask, now, p.o.Terms)
 			p.holds(l, now)

@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,7 +129,8 @@ type CDRFilter struct {
 	Digits        string      // these stand in the number, or in what was dialled
 	Least, Below  money.Micro // of what it cost; Below 0 is no limit
 	From, Until   time.Time
-	Since, Before call.ID // ids sort by time: at or above Since and below Before, an index finds a period of a line or an account
+	Calls         []call.ID // one of these, some hundred at most
+	Since, Before call.ID   // ids sort by time: at or above Since and below Before, an index finds a period of a line or an account
 	Limit         int
 }
 
@@ -143,7 +145,7 @@ func (f *CDRFilter) Matches(c *call.CDR) bool {
 }
 
 func (f *CDRFilter) matchesMore(c *call.CDR) bool {
-	return c.ID >= f.Since && (f.Outcome == "" || c.Outcome() == f.Outcome) && strings.Contains(c.Number+" "+c.Dialled, f.Digits) &&
+	return c.ID >= f.Since && (len(f.Calls) == 0 || slices.Contains(f.Calls, c.ID)) && (f.Outcome == "" || c.Outcome() == f.Outcome) && strings.Contains(c.Number+" "+c.Dialled, f.Digits) &&
 		c.Retail >= f.Least && (f.Below == 0 || c.Retail < f.Below)
 }
 

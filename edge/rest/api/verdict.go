@@ -23,7 +23,7 @@ func (CallVerdict) Resource() Resource[CallVerdict] {
 		Empty:   "No calls.",
 		Cells: map[string]func(*CallVerdict) Cell{
 			"outcome": func(v *CallVerdict) Cell {
-				return Cell{string(v.Outcome), map[liability.Outcome]string{liability.Free: "bad", liability.Undetermined: "warn"}[v.Outcome]}
+				return Cell{v.Words(), map[liability.Outcome]string{liability.Free: "bad", liability.Undetermined: "warn"}[v.Outcome]}
 			},
 			"at": func(v *CallVerdict) Cell { return Cell{Text: Clock(v.At)} },
 		},
@@ -82,6 +82,12 @@ type VerdictRequest struct {
 // CaseNumber says which case.
 type CaseNumber struct {
 	ID int64 `path:"id" minimum:"1" arg:"" help:"Case."`
+}
+
+// CaseExport says which case is written to a file.
+type CaseExport struct {
+	CaseNumber
+	Checkpoint []int64 `query:"checkpoint" maxItems:"100" help:"Put this checkpoint into the proofs, which a notice named. May be repeated." placeholder:"NUMBER"`
 }
 
 // Judgement is what calls came to.

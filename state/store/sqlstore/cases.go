@@ -84,7 +84,7 @@ func (s *Queries) CaseCalls(ctx context.Context, f store.CaseCallFilter) ([]case
 	w.text("verdict = ?", f.Verdict)
 	w.text("call > ?", string(f.After))
 	if len(f.Calls) > 0 {
-		w.calls(f.Calls)
+		w.calls("call", f.Calls)
 	}
 	if len(f.States) > 0 {
 		marks := make([]string, len(f.States))

@@ -48,13 +48,13 @@ func (w *where) text(cond, want string) {
 }
 
 // calls wants one of several calls.
-func (w *where) calls(ids []call.ID) {
+func (w *where) calls(column string, ids []call.ID) {
 	marks := make([]string, len(ids))
 	for i, id := range ids {
 		w.args = append(w.args, store.Clean(string(id)))
 		marks[i] = "$" + strconv.Itoa(len(w.args))
 	}
-	w.plain("call IN (" + strings.Join(marks, ", ") + ")")
+	w.plain(column + " IN (" + strings.Join(marks, ", ") + ")")
 }
 
 func (w *where) time(cond string, want time.Time) {
@@ -260,6 +260,9 @@ func cdrWhere(f *store.CDRFilter, ofLine []string) *where {
 	w.text("reason = ?", f.Reason)
 	w.text("direction = ?", string(f.Direction))
 	w.text("id < ?", string(f.Before))
+	if len(f.Calls) > 0 {
+		w.calls("id", f.Calls)
+	}
 	w.time("begun >= ?", f.From)
 	w.time("begun < ?", f.Until)
 	w.text("id >= ?", string(f.Since))
@@ -345,7 +348,7 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 	w.text("line = ?", f.Line)
 	w.text("call = ?", string(f.Call))
 	if len(f.Calls) > 0 {
-		w.calls(f.Calls)
+		w.calls("call", f.Calls)
 	}
 	if f.Kind != "" {
 		kind := store.Clean(f.Kind)

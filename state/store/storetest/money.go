@@ -766,6 +766,7 @@ func cdrSides(t *testing.T, m store.Money) {
 		{"both sides, the next", store.CDRFilter{Line: "100", Called: true, Limit: 2, Before: ID(1)}, []int{0}},
 		{"both sides of all", store.CDRFilter{Called: true, Limit: 2}, []int{5, 4}},
 		{"country", store.CDRFilter{Country: "GB"}, []int{5, 4, 3, 0}},
+		{"some", store.CDRFilter{Calls: []call.ID{ID(0), ID(4), "nobody's", "\xff"}}, []int{4, 0}},
 		{"number", store.CDRFilter{Number: "+5351234567"}, []int{2}},
 		{"no number", store.CDRFilter{Number: "d"}, []int{4}},
 		{"a number and not what was dialled", store.CDRFilter{Number: "d", Exact: true}, nil},
