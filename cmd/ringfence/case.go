@@ -29,10 +29,16 @@ type caseCmd struct {
 	Decide   act[api.CaseRuling, api.CaseItem]      `cmd:"" help:"Decide who bears calls of a case, or give money back." route:"POST /v1/cases/{id}/decisions" says:"Decision {{.N}}: {{.What}}, {{count .Calls \"call\" \"calls\"}}{{if .Waits}}. It waits for a second person{{end}}." eg:"17 upheld \"the IP lock was late\" --all; 17 owed \"the password was right, and no promise was broken\" --line 2710 --from 2026-07-12; 17 refund \"for the trouble\" --amount 10" detail:"What goes beyond desk.second-above of the configuration in one case needs a second person. A decision is never changed, only followed by another."`
 	Agree    act[api.CaseSecond, api.Case]          `cmd:"" help:"Agree to a decision of somebody else, or refuse it." route:"POST /v1/cases/{id}/decisions/{n}" says:"Case {{.ID}}: done." eg:"17 6; 17 6 --refuse \"look at the lock first\""`
 	Close    act[api.CaseEnd, api.Case]             `cmd:"" help:"Close a case with its outcome, from which the rules learn." route:"POST /v1/cases/{id}/close" says:"Case {{.ID}} is closed: {{.Outcome}}." eg:"17 ours \"the IP lock let 12 of the calls through\"" detail:"No call may be in dispute, and no decision may wait. Outcomes fraud and ours are true alarms of the rules that led to the case; honest is a false one."`
-	Judge    act[api.CaseNumber, api.Judgement]     `cmd:"" help:"Judge the calls of a case: the verdicts go to the journal and stand with its calls." route:"POST /v1/cases/{id}/verdicts" says:"{{count .Calls \"call\" \"calls\"}}: {{.Owed}} owed, {{.Free}} free, {{.Undetermined}} undetermined." eg:"17"`
+	Judge    caseJudge                              `cmd:"" help:"Judge the calls of a case: the verdicts go to the journal and stand with its calls." eg:"17"`
 	Export   caseExport                             `cmd:"" help:"Write the file of a case: a ZIP archive with a PDF, the records, the facts, their proofs and the disclosure pack." eg:"17; 17 -o smith.zip; 17 --checkpoint 1234" detail:"Whoever gets it can check it without a server: README.txt in it says how. Names of other customers are not in it."`
 	Links    whole[api.CaseLink, api.CaseID]        `cmd:"" help:"List lines that share an address, a number, a network or a phone with a case." eg:"17"`
 	Timeline whole[api.CaseMoment, api.CaseID]      `cmd:"" help:"List what happened on the lines of a case around its calls." eg:"17"`
+}
+
+type caseJudge struct{ api.CaseNumber }
+
+func (c *caseJudge) Run(s *session) error {
+	return perform(s, "POST /v1/cases/{id}/verdicts", s.showJudgement, c)
 }
 
 type caseExport struct {
