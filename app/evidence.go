@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"ringfence/core/seal"
 	"ringfence/flow/evidence"
 )
 
@@ -26,6 +27,11 @@ func (a *App) checkpointMark() string {
 		return c.Mark()
 	}
 	return ""
+}
+
+// ReadFileList reads a signed list of files, and the sum of each other file of its folder.
+func ReadFileList(path string) (signed []byte, sums map[string]seal.Hash, err error) {
+	return evidence.ReadList(path)
 }
 
 // EvidenceVerifier is the second verifier of files of evidence, a program for Python 3.

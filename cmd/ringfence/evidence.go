@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -124,8 +123,11 @@ func (c *evidenceVerify) compareList(r *seal.Report) error {
 	if len(keys) == 0 {
 		keys = r.Keys
 	}
-	folder, name := filepath.Split(c.List)
-	found, err := seal.VerifyList(os.DirFS(cmp.Or(folder, ".")), name, keys...)
+	signed, sums, err := app.ReadFileList(c.List)
+	if err != nil {
+		return err
+	}
+	found, err := seal.VerifyList(signed, sums, keys...)
 	r.Findings = append(r.Findings, found...)
 	return err
 }

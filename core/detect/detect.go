@@ -38,6 +38,7 @@ const (
 	UnusualTrial        // unusual-trial: what unusual-calls would have closed, were it more than a trial
 	RuleBack            // rule-back: a rule for unusual calls was too often wrong and is trusted less
 	Reported            // reported: somebody of a customer's reported a fraud
+	JournalDiffers      // journal-differs: the journal does not fit a checkpoint that is known elsewhere
 	NumKinds
 )
 
@@ -106,6 +107,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	fact.KindCallsUnusual:    on(judgeUnusual),
 	fact.KindCallsRuleBack:   on(judgeRuleBack),
 	fact.KindFraudReported:   on(judgeReported),
+	fact.KindEvidenceEpoch:   on(judgeEpoch),
 	fact.KindDeviceNew:       ofLine(judgeDevice),
 	fact.KindDeviceMoved:     ofLine(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
 }

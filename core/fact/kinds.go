@@ -114,6 +114,7 @@ const (
 	KindPlanEnded           = "plan.ended"
 	KindTraceBegun          = "trace.begun"
 	KindTraceEnded          = "trace.ended"
+	KindEvidenceKey         = "evidence.key"
 	KindEvidenceEpoch       = "evidence.epoch"
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
@@ -249,6 +250,7 @@ var Kinds = [...]string{
 	KindPlanEnded,
 	KindTraceBegun,
 	KindTraceEnded,
+	KindEvidenceKey,
 	KindEvidenceEpoch,
 	KindStoreRestored,
 	KindStoreGapAccepted,
@@ -6484,6 +6486,38 @@ func (f *TraceEnded) Kind() string { return KindTraceEnded }
 // Row is the fact as the journal keeps it.
 func (f *TraceEnded) Row(at time.Time, s Subject) Row {
 	return row(at, KindTraceEnded, 1, "", s, f.Append(buffer()))
+}
+
+// EvidenceKey is evidence.key: checkpoints are signed with this key from now on; written with the first.
+type EvidenceKey struct {
+	PublicKey string // public key of a signed note: NAME+HASH+KEY
+}
+
+// Append writes the JSON object after b.
+func (f *EvidenceKey) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "public_key", f.PublicKey)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *EvidenceKey) Decode(body []byte) error {
+	*f = EvidenceKey{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "public_key":
+			return v.text(&f.PublicKey)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *EvidenceKey) Kind() string { return KindEvidenceKey }
+
+// Row is the fact as the journal keeps it.
+func (f *EvidenceKey) Row(at time.Time, s Subject) Row {
+	return row(at, KindEvidenceKey, 1, "", s, f.Append(buffer()))
 }
 
 // EvidenceEpoch is evidence.epoch: the store does not have the newest checkpoint that this server knew: it was restored, or it is another one.

@@ -211,6 +211,8 @@ func empty(kind string) Body {
 		return new(TraceBegun)
 	case KindTraceEnded:
 		return new(TraceEnded)
+	case KindEvidenceKey:
+		return new(EvidenceKey)
 	case KindEvidenceEpoch:
 		return new(EvidenceEpoch)
 	case KindStoreRestored:

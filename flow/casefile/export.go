@@ -191,7 +191,7 @@ How to check it
    ("ringfence evidence verifier"), has another ("ringfence evidence verify"), and docs/evidence.md of its sources says how to write a third.
 2. Compare the fingerprint of the key with the one that the provider publishes, or that somebody noted earlier.
 3. Compare a checkpoint. Every notice that the provider sent ends with the mark of one, and witnesses have others. If the mark is not in the file ("--seen MARK"
-   says so), ask the provider for a case file with that checkpoint. A journal that was written anew after the notice cannot have it.
+   says so), ask the provider for a case file with that checkpoint. A journal that was written again after the notice cannot have it.
 4. Take a call. Its verdict names the rows of the journal that it follows from ("facts" in records.json). facts.jsonl has each under its number ("seq"), and "proof" says
    where it stands in journal.evidence: the tree, and the number of the row there. Compare the row with the promise as it is worded in case.pdf.
 

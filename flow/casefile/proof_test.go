@@ -18,6 +18,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/seal"
+	"ringfence/flow/evidence"
 )
 
 // unpacked is an archive in a folder of its own.
@@ -105,7 +106,7 @@ var tampered = map[string]struct {
 	"the list changed": {func(t *testing.T, dir string) string {
 		edit(t, dir, listFile, func(l []string) []string { return append(l[:1:1], l[2:]...) })
 		return ""
-	}, []string{"file: files.signed is not signed with a key that is trusted"}},
+	}, []string{"file: the list of files is not signed with a key that is trusted"}},
 }
 
 // inProofs changes the row of the first call that was admitted, given as its parts.
@@ -183,7 +184,9 @@ func checked(t *testing.T, dir string) (found []string) {
 	defer f.Close()
 	r, err := seal.Verify(f)
 	must(t, err)
-	files, err := seal.VerifyList(os.DirFS(dir), listFile, r.Keys...)
+	signed, sums, err := evidence.ReadList(filepath.Join(dir, listFile))
+	must(t, err)
+	files, err := seal.VerifyList(signed, sums, r.Keys...)
 	must(t, err)
 	for _, f := range slices.Concat(r.Findings, files) {
 		found = append(found, f.String())

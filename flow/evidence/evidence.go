@@ -25,6 +25,7 @@ import (
 
 	"ringfence/core/fact"
 	"ringfence/core/seal"
+	"ringfence/core/secret"
 	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
@@ -45,7 +46,6 @@ type Options struct {
 type Evidence struct {
 	o      Options
 	signer note.Signer
-	check  note.Verifier
 	public string
 
 	mu    sync.Mutex // owns the rest, and is held while a checkpoint is made
@@ -53,6 +53,22 @@ type Evidence struct {
 	last  seal.Checkpoint // the newest that is stored; zero: none
 	note  []byte          // of last
 	epoch epoch
+	keys  keys
+}
+
+// keys are the public keys that signed checkpoints, the oldest first. Secret keys are replaced, and what an older one signed must still be checked.
+type keys struct {
+	public  []string
+	check   []note.Verifier
+	written bool // the journal has the one in use
+}
+
+func (k *keys) add(public string) error {
+	v, err := note.NewVerifier(public)
+	if err == nil && !slices.Contains(k.public, public) {
+		k.public, k.check = append(k.public, public), append(k.check, v)
+	}
+	return err
 }
 
 // epoch is what the next checkpoint must say of a store that has forgotten the newest one that this server knew.
@@ -79,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Evidence, error) {
 	e := &Evidence{o: o, trees: map[string]*growing{}}
 	var err error
 	if e.signer, e.public, err = keyOf(o.Seed); err == nil {
-		e.check, err = note.NewVerifier(e.public)
+		err = e.readKeys(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the key that signs checkpoints: %w", err)
@@ -104,9 +120,35 @@ func keyOf(seed []byte) (note.Signer, string, error) {
 	return s, fmt.Sprintf("%s+%08x+%s", keyName, hash, base64.StdEncoding.EncodeToString(key)), err
 }
 
+// readKeys reads from the journal which keys signed its checkpoints.
+func (e *Evidence) readKeys(ctx context.Context) error {
+	rows, err := e.o.Store.Facts(ctx, store.FactFilter{Kinds: []string{fact.KindEvidenceKey}, Limit: secret.MaxKeys * 2})
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		var f fact.EvidenceKey
+		if err := f.Decode(rows[i].Body); err != nil {
+			return err
+		}
+		if err := e.keys.add(f.PublicKey); err != nil {
+			return fmt.Errorf("fact %d: %w", rows[i].Seq, err)
+		}
+	}
+	e.keys.written = slices.Contains(e.keys.public, e.public)
+	return e.keys.add(e.public)
+}
+
 // PublicKey is the key that checkpoints are signed with, and its fingerprint.
 func (e *Evidence) PublicKey() (public, fingerprint string) {
 	return e.public, seal.Fingerprint(e.public)
+}
+
+// signedWith are the keys of a file of evidence.
+func (e *Evidence) signedWith() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.keys.public)
 }
 
 // SignList signs a list of files, so that nobody can change one that belongs to an archive.
@@ -139,7 +181,7 @@ func (e *Evidence) catchUp(ctx context.Context) error {
 	if err != nil || len(all) == 0 || all[0].Number == e.last.Number {
 		return err
 	}
-	c, err := seal.OpenCheckpoint(all[0].Note, e.check)
+	c, err := seal.OpenCheckpoint(all[0].Note, e.keys.check...)
 	if err != nil {
 		if c, err = seal.PeekCheckpoint(all[0].Note); err != nil {
 			return fmt.Errorf("checkpoint %d: %w", all[0].Number, err)
@@ -162,17 +204,22 @@ func (e *Evidence) compareCopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := seal.OpenCheckpoint(text, e.check)
+	kept, err := seal.OpenCheckpoint(text, e.keys.check...)
 	if err != nil {
 		e.o.Log.Error("the copy of the newest checkpoint cannot be read", "file", e.o.Copy, "error", err)
 		return nil
 	}
-	why, err := e.differs(ctx, &kept)
+	return e.fits(ctx, &kept)
+}
+
+// fits compares the store with a checkpoint of ours that is known elsewhere. If it does not fit, the next checkpoint begins a new epoch, and a fact says why.
+func (e *Evidence) fits(ctx context.Context, known *seal.Checkpoint) error {
+	why, err := e.differs(ctx, known)
 	if err != nil || why == "" {
 		return err
 	}
-	e.epoch = epoch{begins: true, lost: kept, why: why}
-	e.o.Log.Error("the journal is not the one that this server knew: the next checkpoint begins a new epoch", "found", why)
+	e.epoch = epoch{begins: true, lost: *known, why: why}
+	e.o.Log.Error("the journal is not the one that was known: the next checkpoint begins a new epoch", "found", why)
 	return nil
 }
 
@@ -268,7 +315,7 @@ func (e *Evidence) Seal(ctx context.Context) (seal.Checkpoint, error) {
 	if err != nil {
 		return seal.Checkpoint{}, err
 	}
-	e.last, e.note, e.epoch = c, signed, epoch{}
+	e.last, e.note, e.epoch, e.keys.written = c, signed, epoch{}, true
 	return c, e.keepCopy(signed)
 }
 
@@ -291,13 +338,15 @@ func (e *Evidence) next(now time.Time, heads []seal.Head) seal.Checkpoint {
 	return c
 }
 
-// begun is the fact that an epoch begins.
-func (e *Evidence) begun(c *seal.Checkpoint) []store.Fact {
-	if !e.epoch.begins {
-		return nil
+// begun are the facts that a key is in use, and that an epoch begins.
+func (e *Evidence) begun(c *seal.Checkpoint) (facts []store.Fact) {
+	if !e.keys.written {
+		facts = append(facts, (&fact.EvidenceKey{PublicKey: e.public}).Row(c.At, fact.Subject{}))
 	}
-	f := fact.EvidenceEpoch{Epoch: int64(c.Epoch), Checkpoint: c.Lost, Text: e.epoch.why}
-	return []store.Fact{f.Row(c.At, fact.Subject{})}
+	if e.epoch.begins {
+		facts = append(facts, (&fact.EvidenceEpoch{Epoch: c.Epoch, Checkpoint: c.Lost, Text: e.epoch.why}).Row(c.At, fact.Subject{}))
+	}
+	return facts
 }
 
 func (e *Evidence) keepCopy(signed []byte) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,20 +19,19 @@ import (
 	"ringfence/state/store/sqlite"
 )
 
-var seed = bytes.Repeat([]byte{7}, 32)
-
 type world struct {
 	t    testing.TB
 	path string
 	s    *sqlite.Engine
 	e    *Evidence
 	copy string
+	seed []byte
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, path: filepath.Join(dir, "a.db"), copy: filepath.Join(dir, "checkpoint")}
+	w := &world{t: t, path: filepath.Join(dir, "a.db"), copy: filepath.Join(dir, "checkpoint"), seed: bytes.Repeat([]byte{7}, 32)}
 	w.open()
 	return w
 }
@@ -42,7 +42,7 @@ func (w *world) open() {
 	ok(w.t, err)
 	w.t.Cleanup(func() { _ = s.Close() })
 	w.s = s
-	w.e, err = Open(w.t.Context(), Options{Store: s, Seed: seed, Copy: w.copy})
+	w.e, err = Open(w.t.Context(), Options{Store: s, Seed: w.seed, Copy: w.copy})
 	ok(w.t, err)
 }
 
@@ -94,13 +94,13 @@ func TestWhatIsWrittenIsProven(t *testing.T) {
 		f    Filter
 		rows int64
 	}{
-		"all":    {Filter{All: true}, 3957},
+		"all":    {Filter{All: true}, 3958},
 		"calls":  {Filter{Calls: []call.ID{"c3"}, Checkpoints: []int64{2, 3}}, 396},
 		"a line": {Filter{Lines: []string{"l-1"}}, 3957},
 		"none":   {Filter{}, 0},
 		"withheld": {Filter{All: true, Withhold: func(r *fact.Row, f *seal.Field) bool {
 			return r.Call == "c1" && f.Name == "dialled"
-		}}, 3957},
+		}}, 3958},
 	} {
 		r := w.export(c.f)
 		if len(r.Findings) > 0 || r.Rows != c.rows || r.Unsealed != 0 || len(r.Passed) == 0 {
@@ -116,7 +116,7 @@ func TestWhatIsWrittenIsProven(t *testing.T) {
 	if why := seal.Compare(&before, &after); why != "" || after.Number != before.Number+1 || after.Previous != before.Hash() {
 		t.Error(why, after.Number)
 	}
-	if r := w.export(Filter{All: true}); len(r.Findings) > 0 || r.Rows != 3967 {
+	if r := w.export(Filter{All: true}); len(r.Findings) > 0 || r.Rows != 3968 {
 		t.Error(r.Rows, r.Findings)
 	}
 	if again := w.seal(); again.Number != after.Number {
@@ -158,7 +158,7 @@ func TestDeletedFactsLeaveTheProofs(t *testing.T) {
 	w.write(300)
 	w.seal()
 	w.sql("DELETE FROM fact WHERE seq BETWEEN 10 AND 99")
-	if r := w.export(Filter{All: true}); len(r.Findings) > 0 || r.Rows != 210 {
+	if r := w.export(Filter{All: true}); len(r.Findings) > 0 || r.Rows != 211 { // with that of the key
 		t.Error(r.Rows, r.Findings)
 	}
 }
@@ -187,7 +187,7 @@ func TestARestoredStoreBeginsAnEpoch(t *testing.T) {
 	if why := seal.Compare(&known, &c); why != "" {
 		t.Error(why)
 	}
-	facts, err := w.s.Facts(t.Context(), store.FactFilter{Kind: "evidence."})
+	facts, err := w.s.Facts(t.Context(), store.FactFilter{Kind: "evidence.epoch"})
 	ok(t, err)
 	if len(facts) != 1 || !strings.Contains(string(facts[0].Body), "restored") {
 		t.Error(facts)
@@ -208,12 +208,61 @@ func TestAForkIsFound(t *testing.T) {
 	}
 }
 
-// A clock that jumped back never makes a checkpoint older than the last.
+// wrong is a store whose clock is off.
+type wrong struct {
+	store.Store
+	by time.Duration
+}
+
+func (w *wrong) Clock(ctx context.Context) (time.Time, error) {
+	now, err := w.Store.Clock(ctx)
+	return now.Add(w.by), err
+}
+
+// A clock that jumped back never makes a checkpoint older than the last, and what was sealed meanwhile is proven.
 func TestAClockThatJumpsBack(t *testing.T) {
-	e := &Evidence{last: seal.Checkpoint{Number: 7, Epoch: 1, At: time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)}}
-	c := e.next(e.last.At.Add(-time.Hour), nil)
-	if !c.At.Equal(e.last.At) || c.Number != 8 {
-		t.Errorf("%+v", c)
+	w := newWorld(t)
+	clock := &wrong{Store: w.s}
+	w.e.o.Store = clock
+	last := seal.Checkpoint{}
+	for _, clock.by = range []time.Duration{0, -time.Hour, -24 * time.Hour, time.Minute, 0} {
+		w.write(5)
+		c := w.seal()
+		if c.At.Before(last.At) || c.Number != last.Number+1 {
+			t.Errorf("%v: checkpoint %d of %v follows %d of %v", clock.by, c.Number, c.At, last.Number, last.At)
+		}
+		if why := seal.Compare(&last, &c); last.Number > 0 && why != "" {
+			t.Error(why)
+		}
+		last = c
+	}
+	if r := w.export(Filter{All: true}); len(r.Findings) > 0 || r.Rows != 26 {
+		t.Error(r.Rows, r.Findings)
+	}
+}
+
+// A secret key is replaced, and the old one taken away: what it signed is still proven, by the key that the journal has of it.
+func TestAnotherKey(t *testing.T) {
+	w := newWorld(t)
+	w.write(5)
+	first := w.seal()
+	_, old := w.e.Latest()
+	before, _ := w.e.PublicKey()
+	ok(t, w.s.Close())
+	w.seed = bytes.Repeat([]byte{8}, 32)
+	w.open()
+	w.write(5)
+	second := w.seal()
+	now, _ := w.e.PublicKey()
+	if before == now || second.Epoch != first.Epoch || second.Previous != first.Hash() {
+		t.Fatalf("%s and %s, %+v", before, now, second)
+	}
+	r := w.export(Filter{All: true})
+	if len(r.Findings) > 0 || r.Rows != 12 || len(r.Passed) < 2 || !slices.Equal(r.Keys, []string{before, now}) {
+		t.Errorf("%d rows, %d checkpoints, keys %v: %v", r.Rows, len(r.Passed), r.Keys, r.Findings)
+	}
+	if _, err := seal.CompareAll([][]byte{old, func() []byte { _, n := w.e.Latest(); return n }()}, before, now); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -47,7 +47,7 @@ func (e *Evidence) Export(ctx context.Context, w io.Writer, f Filter) error {
 	if err != nil {
 		return err
 	}
-	x.w = seal.NewWriter(w, last.At, []string{e.public})
+	x.w = seal.NewWriter(w, last.At, e.signedWith())
 	for _, p := range points {
 		x.w.Checkpoint(p.Note)
 		c, err := seal.PeekCheckpoint(p.Note)

@@ -147,7 +147,7 @@ def verify(path, key=None):
 def listed(path, keys):
     """What is wrong with the files of the folder that a signed list is in."""
     (folder, own), body = os.path.split(path), opened(open(path, encoding="utf-8", newline="").read(), keys)
-    if body is None: return [f"file: {own} is not signed with a key that is trusted"]
+    if body is None: return ["file: the list of files is not signed with a key that is trusted"]
     sums = dict(l.split("  ", 1)[::-1] for l in body.splitlines()[1:])
     there = {os.path.relpath(os.path.join(d, f), folder or "."): os.path.join(d, f) for d, _, files in os.walk(folder or ".") for f in files}
     return ([f"removed: file {n}" for n in sums if n not in there] + [f"inserted: file {n}" for n in there if n not in sums and n != own]

@@ -2,14 +2,20 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	_ "embed" // the verifier
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
+	"ringfence/core/seal"
 	"ringfence/state/store"
 )
 
@@ -18,6 +24,31 @@ var verifier string
 
 // Verifier is a second verifier of files of evidence: a program for Python 3 without packages, written from docs/evidence.md.
 func Verifier() string { return verifier }
+
+// ReadList reads a signed list of files, and the sum of each other file of its folder.
+func ReadList(path string) (signed []byte, sums map[string]seal.Hash, err error) {
+	folder, name := filepath.Split(path)
+	dir := os.DirFS(cmp.Or(folder, "."))
+	if signed, err = fs.ReadFile(dir, name); err != nil {
+		return nil, nil, err
+	}
+	sums = map[string]seal.Hash{}
+	err = fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path == name {
+			return err
+		}
+		f, err := dir.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		sums[path] = seal.Hash(h.Sum(nil))
+		return err
+	})
+	return signed, sums, err
+}
 
 // Limits of what is asked of others.
 const (
@@ -76,9 +107,25 @@ func (e *Evidence) give(ctx context.Context, given map[string]int64) {
 // errAnswer says that a witness answered something else than that it has the checkpoint.
 var errAnswer = errors.New("it answered")
 
-// witness posts the signed note.
+// errConflict says that a witness knows another story.
+var errConflict = errors.New("it knows a checkpoint that this one does not follow")
+
+// witness posts the signed note. One that knows a checkpoint which this one does not follow answers 409 Conflict with that.
 func (e *Evidence) witness(ctx context.Context, url string, signed []byte) ([]byte, error) {
-	return e.post(ctx, url, "text/plain; charset=utf-8", signed)
+	answer, err := e.post(ctx, url, "text/plain; charset=utf-8", signed)
+	if !errors.Is(err, errConflict) {
+		return answer, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known, cerr := seal.OpenCheckpoint(answer, e.keys.check...)
+	if cerr != nil {
+		return nil, fmt.Errorf("%w, and gave no checkpoint of ours: %w", err, cerr)
+	}
+	if e.last.Epoch > known.Epoch { // our checkpoints say that the story has changed since
+		return nil, err
+	}
+	return nil, errors.Join(err, e.fits(ctx, &known))
 }
 
 func (e *Evidence) post(ctx context.Context, url, kind string, body []byte) ([]byte, error) {
@@ -95,7 +142,10 @@ func (e *Evidence) post(ctx context.Context, url, kind string, body []byte) ([]b
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err == nil && res.StatusCode/100 != 2 {
+	switch {
+	case err == nil && res.StatusCode == http.StatusConflict:
+		err = errConflict
+	case err == nil && res.StatusCode/100 != 2:
 		err = fmt.Errorf("%w %s", errAnswer, res.Status)
 	}
 	return answer, err
