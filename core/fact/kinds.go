@@ -116,6 +116,11 @@ const (
 	KindTraceEnded          = "trace.ended"
 	KindEvidenceKey         = "evidence.key"
 	KindEvidenceEpoch       = "evidence.epoch"
+	KindRetentionDeleted    = "retention.deleted"
+	KindArchiveWritten      = "archive.written"
+	KindArchiveDeleted      = "archive.deleted"
+	KindHoldSet             = "hold.set"
+	KindHoldLifted          = "hold.lifted"
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
 	KindStoreGapBooked      = "store.gap-booked"
@@ -252,6 +257,11 @@ var Kinds = [...]string{
 	KindTraceEnded,
 	KindEvidenceKey,
 	KindEvidenceEpoch,
+	KindRetentionDeleted,
+	KindArchiveWritten,
+	KindArchiveDeleted,
+	KindHoldSet,
+	KindHoldLifted,
 	KindStoreRestored,
 	KindStoreGapAccepted,
 	KindStoreGapBooked,
@@ -6558,6 +6568,264 @@ func (f *EvidenceEpoch) Kind() string { return KindEvidenceEpoch }
 // Row is the fact as the journal keeps it.
 func (f *EvidenceEpoch) Row(at time.Time, s Subject) Row {
 	return row(at, KindEvidenceEpoch, 1, "", s, f.Append(buffer()))
+}
+
+// RetentionDeleted is retention.deleted: things whose time had come were deleted: items of a kind that were older than an instant, and facts with them.
+type RetentionDeleted struct {
+	Kept      string    // kind of what was kept: calls, journal, devices, notices, findings, cases, books or audit
+	Count     int64     // how many
+	FactCount int64     // facts of the journal among what is meant
+	To        time.Time // up to when
+	Archive   string    // name of an archive of old calls
+	Node      string    // the node that saw it
+}
+
+// Append writes the JSON object after b.
+func (f *RetentionDeleted) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "kept", f.Kept)
+	b = putInt(b, "count", f.Count)
+	if f.FactCount != 0 {
+		b = putInt(b, "facts", f.FactCount)
+	}
+	b = putTime(b, "till", f.To)
+	if f.Archive != "" {
+		b = putText(b, "archive", f.Archive)
+	}
+	if f.Node != "" {
+		b = putText(b, "node", f.Node)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *RetentionDeleted) Decode(body []byte) error {
+	*f = RetentionDeleted{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "kept":
+			return v.text(&f.Kept)
+		case "count":
+			return v.int(&f.Count)
+		case "facts":
+			return v.int(&f.FactCount)
+		case "till":
+			return v.time(&f.To)
+		case "archive":
+			return v.text(&f.Archive)
+		case "node":
+			return v.text(&f.Node)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *RetentionDeleted) Kind() string { return KindRetentionDeleted }
+
+// Row is the fact as the journal keeps it.
+func (f *RetentionDeleted) Row(at time.Time, s Subject) Row {
+	return row(at, KindRetentionDeleted, 1, "", s, f.Append(buffer()))
+}
+
+// ArchiveWritten is archive.written: old calls and their facts were written to an archive, before they are deleted.
+type ArchiveWritten struct {
+	Archive     string    // name of an archive of old calls
+	Node        string    // the node that saw it
+	Count       int64     // how many
+	FactCount   int64     // facts of the journal among what is meant
+	From        time.Time // from when
+	To          time.Time // up to when
+	SHA256      string    // SHA-256 of that file
+	FactsSHA256 string    // SHA-256 of the file of facts
+}
+
+// Append writes the JSON object after b.
+func (f *ArchiveWritten) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "archive", f.Archive)
+	b = putText(b, "node", f.Node)
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "facts", f.FactCount)
+	b = putTime(b, "from", f.From)
+	b = putTime(b, "till", f.To)
+	b = putText(b, "sha256", f.SHA256)
+	b = putText(b, "facts_sha256", f.FactsSHA256)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ArchiveWritten) Decode(body []byte) error {
+	*f = ArchiveWritten{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "archive":
+			return v.text(&f.Archive)
+		case "node":
+			return v.text(&f.Node)
+		case "count":
+			return v.int(&f.Count)
+		case "facts":
+			return v.int(&f.FactCount)
+		case "from":
+			return v.time(&f.From)
+		case "till":
+			return v.time(&f.To)
+		case "sha256":
+			return v.text(&f.SHA256)
+		case "facts_sha256":
+			return v.text(&f.FactsSHA256)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ArchiveWritten) Kind() string { return KindArchiveWritten }
+
+// Row is the fact as the journal keeps it.
+func (f *ArchiveWritten) Row(at time.Time, s Subject) Row {
+	return row(at, KindArchiveWritten, 1, "", s, f.Append(buffer()))
+}
+
+// ArchiveDeleted is archive.deleted: an archive was deleted because its time had come.
+type ArchiveDeleted struct {
+	Archive     string // name of an archive of old calls
+	Node        string // the node that saw it
+	Count       int64  // how many
+	SHA256      string // SHA-256 of that file
+	FactsSHA256 string // SHA-256 of the file of facts
+}
+
+// Append writes the JSON object after b.
+func (f *ArchiveDeleted) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "archive", f.Archive)
+	b = putText(b, "node", f.Node)
+	b = putInt(b, "count", f.Count)
+	b = putText(b, "sha256", f.SHA256)
+	b = putText(b, "facts_sha256", f.FactsSHA256)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ArchiveDeleted) Decode(body []byte) error {
+	*f = ArchiveDeleted{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "archive":
+			return v.text(&f.Archive)
+		case "node":
+			return v.text(&f.Node)
+		case "count":
+			return v.int(&f.Count)
+		case "sha256":
+			return v.text(&f.SHA256)
+		case "facts_sha256":
+			return v.text(&f.FactsSHA256)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ArchiveDeleted) Kind() string { return KindArchiveDeleted }
+
+// Row is the fact as the journal keeps it.
+func (f *ArchiveDeleted) Row(at time.Time, s Subject) Row {
+	return row(at, KindArchiveDeleted, 1, "", s, f.Append(buffer()))
+}
+
+// HoldSet is hold.set: staff hold something beyond its time.
+type HoldSet struct {
+	By        string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	LegalHold int64     // number of what staff hold beyond its time
+	From      time.Time // from when
+	To        time.Time // up to when
+	Why       string    // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *HoldSet) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "hold", f.LegalHold)
+	if !f.From.IsZero() {
+		b = putTime(b, "from", f.From)
+	}
+	if !f.To.IsZero() {
+		b = putTime(b, "till", f.To)
+	}
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *HoldSet) Decode(body []byte) error {
+	*f = HoldSet{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "hold":
+			return v.int(&f.LegalHold)
+		case "from":
+			return v.time(&f.From)
+		case "till":
+			return v.time(&f.To)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *HoldSet) Kind() string { return KindHoldSet }
+
+// Row is the fact as the journal keeps it.
+func (f *HoldSet) Row(at time.Time, s Subject) Row {
+	return row(at, KindHoldSet, 1, "", s, f.Append(buffer()))
+}
+
+// HoldLifted is hold.lifted: staff hold it no more.
+type HoldLifted struct {
+	By        string // who did it: a member of staff, the owner, auto, or feed:NAME
+	LegalHold int64  // number of what staff hold beyond its time
+	Why       string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *HoldLifted) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "hold", f.LegalHold)
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *HoldLifted) Decode(body []byte) error {
+	*f = HoldLifted{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "hold":
+			return v.int(&f.LegalHold)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *HoldLifted) Kind() string { return KindHoldLifted }
+
+// Row is the fact as the journal keeps it.
+func (f *HoldLifted) Row(at time.Time, s Subject) Row {
+	return row(at, KindHoldLifted, 1, "", s, f.Append(buffer()))
 }
 
 // StoreRestored is store.restored: the store is a copy that was put back: records between are lost.

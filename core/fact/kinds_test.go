@@ -215,6 +215,16 @@ func empty(kind string) Body {
 		return new(EvidenceKey)
 	case KindEvidenceEpoch:
 		return new(EvidenceEpoch)
+	case KindRetentionDeleted:
+		return new(RetentionDeleted)
+	case KindArchiveWritten:
+		return new(ArchiveWritten)
+	case KindArchiveDeleted:
+		return new(ArchiveDeleted)
+	case KindHoldSet:
+		return new(HoldSet)
+	case KindHoldLifted:
+		return new(HoldLifted)
 	case KindStoreRestored:
 		return new(StoreRestored)
 	case KindStoreGapAccepted:

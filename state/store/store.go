@@ -240,6 +240,7 @@ type Store interface {
 	Status
 	Waitings
 	Cases
+	Retaining
 	Settling
 
 	Customers(ctx context.Context) ([]account.Customer, error)

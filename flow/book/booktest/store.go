@@ -37,7 +37,8 @@ const (
 // Store keeps everything in maps. The zero Store is empty and works. It has no money: those methods find nothing.
 type Store struct {
 	caseless
-	store.Accounts // nil: tests of the books use a real engine
+	store.Accounts  // nil: tests of the books use a real engine
+	store.Retaining // nil: so do tests of what is deleted
 
 	seals
 	unsettled

@@ -128,6 +128,12 @@ func (s *Queries) WriteCase(ctx context.Context, w store.CaseWrite, facts ...sto
 }
 
 func writeCase(ctx context.Context, tx Tx, w store.CaseWrite) error {
+	if err := tie(ctx, tx); err != nil {
+		return err
+	}
+	if err := uploaded(ctx, tx, w.Items); err != nil {
+		return err
+	}
 	if c := w.Case; c != nil {
 		if err := cases.versioned(ctx, tx, []casework.Case{*c}, func(c *casework.Case) *int64 { return &c.Version }, fmt.Sprintf("case %d", c.ID)); err != nil {
 			return err
@@ -177,9 +183,36 @@ func (t table[T]) versioned(ctx context.Context, tx Tx, xs []T, version func(*T)
 	return nil
 }
 
-// PutPiece adds a piece of a file.
+// uploaded takes the files of new items from those that nobody names. One that is being removed, because nobody named it for long, is ErrNotFound.
+func uploaded(ctx context.Context, tx Tx, items []casework.Item) error {
+	for i := range items {
+		code := items[i].File.Code
+		if code == "" || items[i].Version != 0 {
+			continue
+		}
+		n, err := tx.Exec(ctx, "DELETE FROM case_upload WHERE code = $1 AND at <> 0", code)
+		if err := one(n, err, "file of a case"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutPiece adds a piece of a file. With the first it is noted that no item names it yet.
 func (s *Queries) PutPiece(ctx context.Context, code string, n int64, bytes []byte) error {
-	return s.put(ctx, "piece of a file", nil, "INSERT INTO case_piece (code, n, bytes) VALUES ($1, $2, $3)", code, n, blob(bytes))
+	return s.db.Write(ctx, func(tx Tx) error {
+		if n == 0 {
+			now, err := s.db.Clock(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, "INSERT INTO case_upload (code, at) VALUES ($1, $2) ON CONFLICT (code) DO NOTHING", code, Micros(now)); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "INSERT INTO case_piece (code, n, bytes) VALUES ($1, $2, $3)", code, n, blob(bytes))
+		return translate(err, "piece of a file")
+	})
 }
 
 // Piece reads one.
@@ -199,6 +232,9 @@ func (s *Queries) Piece(ctx context.Context, code string, n int64) (bytes []byte
 func (s *Queries) DropPieces(ctx context.Context, code string) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		_, err := tx.Exec(ctx, "DELETE FROM case_piece WHERE code = $1", code)
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM case_upload WHERE code = $1", code)
+		}
 		return err
 	})
 }

@@ -39,7 +39,7 @@ var links = table[store.Link]{
 	},
 }
 
-// raiseNotice inserts a notice with its deliveries and links, unless its key is there. Notices are never deleted.
+// raiseNotice inserts a notice with its deliveries and links, unless its key is there. Only old notices are deleted.
 func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, error) {
 	key := store.Short(n.Key)
 	values, err := noticeTable.values(*n)

@@ -132,8 +132,8 @@ var findings = table[store.Finding]{
 const repeatFinding = `UPDATE finding SET last_at = CASE WHEN last_at < $2 THEN $2 ELSE last_at END, times = times + 1, evidence = $3
 	WHERE key = $1 RETURNING id`
 
-// raiseFinding inserts a finding, or counts it once more if its key is there. Findings are never deleted, so one of the
-// two statements finds it, even if another node writes it at the same time.
+// raiseFinding inserts a finding, or counts it once more if its key is there. Only findings that were closed
+// long ago are deleted, so one of the two statements finds it, even if another node writes it at the same time; else the step is taken again.
 func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, error) {
 	x := *f
 	x.Count = max(x.Count, 1)

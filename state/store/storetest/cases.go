@@ -28,6 +28,7 @@ func casesOfFraud(t *testing.T, s store.Store) {
 		}
 	}
 	fact := store.Fact{Kind: "case.opened"}
+	ok(t, s.PutPiece(ctx, "c", 0, []byte("alarm 1")))
 	ok(t, s.WriteCase(ctx, store.CaseWrite{Case: &first, Items: []casework.Item{item}, Calls: []casework.CaseCall{disputed(1, casework.Disputed), disputed(2, casework.Disputed)}}, fact))
 	wantIs(t, "the same number", s.WriteCase(ctx, store.CaseWrite{Case: &first}, fact), store.ErrExists)
 	second := casework.Case{ID: 2, Customer: "bravo", State: casework.Closed, Opened: someday, Finished: someday, Finding: 7}

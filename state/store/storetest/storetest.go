@@ -35,8 +35,11 @@ var accounts = []struct {
 	name string
 	run  func(t *testing.T, s store.Store)
 }{
+	{"Archives", archives},
 	{"Cases", casesOfFraud},
 	{"Checkpoints", checkpoints},
+	{"OldCalls", oldCalls},
+	{"OldRest", oldRest},
 	{"Seals", seals},
 	{"Settling", settling},
 	{"TheBooks", theBooks},
