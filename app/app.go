@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/flow/retention"
 	"ringfence/flow/settle"
 	"ringfence/flow/span"
 	"ringfence/flow/status"
@@ -82,6 +83,7 @@ type App struct {
 	evidence  *evidence.Evidence
 	exposure  *exposure.Desk
 	casefile  *casefile.Casefile
+	retention *retention.Retention
 	fit       *fit.Desk
 	figures   *exposure.Follower
 	notices   *notify.Notifier
@@ -122,7 +124,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openEvidence, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices, a.openCasefile} {
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openEvidence, a.openRetention, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices, a.openCasefile} {
 		if err := build(ctx); err != nil {
 			a.unwind(ctx)
 			return nil, err

@@ -129,6 +129,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.logins(m)
 	c.bans(m)
 	c.notices(m)
+	c.retention(m)
 }
 
 // byHandle sums counts by what people call the identities: two trunks may have had one name, and a label may come but once.
