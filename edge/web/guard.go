@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -42,10 +43,17 @@ func (s *Server) handler() http.Handler {
 			s.fail(w, r, &fault{status: http.StatusTooManyRequests, title: "error.too-many", text: "error.too-many-what"})
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		whole := r.Body
+		r.Body = http.MaxBytesReader(w, whole, maxForm)
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+			r = r.WithContext(context.WithValue(r.Context(), wholeBody{}, whole))
+		}
 		inner.ServeHTTP(w, r)
 	})
 }
+
+// wholeBody is the key of a form's body without a limit, for the routes that take files; see upload.
+type wholeBody struct{}
 
 // nowhere answers what no route takes: another method of a page that there is, or no such page.
 func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {

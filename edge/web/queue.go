@@ -284,6 +284,7 @@ type relatedRow struct {
 type storyRow struct {
 	At         time.Time
 	Look, What string
+	Line       template.HTML // that it is about, where there are several
 	More       template.HTML
 }
 
@@ -449,7 +450,11 @@ func (s *Server) tell(q *query, c *desk.Known, v *findingView) {
 		v.Story = append(v.Story, r)
 		if e.More > 0 {
 			first, last := s.reader.clock(q.at(e.At)), s.reader.clock(q.at(e.Until))
-			what := q.t("queue.story-more", "n", e.More, "to", harmless(cmp.Or(e.To, e.Country, e.Number), 60))
+			text := word("queue.story-more")
+			if e.Kind == fact.KindCallSettled {
+				text = "queue.story-more-ended"
+			}
+			what := q.t(text, "n", e.More, "to", harmless(cmp.Or(e.To, e.Country, e.Number), 60))
 			v.Story = append(v.Story, storyRow{At: q.at(e.Until), What: what, More: q.mark("queue.story-span", "first", first, "last", last)})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -42,6 +43,7 @@ type query struct {
 	Visitor
 	from  netip.Addr
 	form  url.Values // what was posted, or the query of the address
+	whole io.Reader  // of an upload: all that is sent, without a limit
 	words *catalogue
 	zone  *time.Location
 	now   time.Time
@@ -120,6 +122,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, who area, h hand
 		s.fail(w, r, err)
 		return
 	}
+	s.finish(w, r, q, h)
+}
+
+// finish writes what a handler says.
+func (s *Server) finish(w http.ResponseWriter, r *http.Request, q *query, h handler) {
 	p, err := h(q)
 	switch {
 	case err != nil:
@@ -135,8 +142,21 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, who area, h hand
 	}
 }
 
-// query reads a request. Who is not signed in is sent to sign in; who is, and does not belong there, finds nothing.
+// query reads a request, with its form.
 func (s *Server) query(w http.ResponseWriter, r *http.Request, who area) (*query, error) {
+	q, err := s.comer(r, who)
+	if err != nil || r.Method != http.MethodPost {
+		return q, err
+	}
+	if err := parseForm(r); err != nil {
+		return nil, tooLong(err)
+	}
+	q.form = r.PostForm
+	return q, nil
+}
+
+// comer says who asks for what, before anything of a form is read. Who is not signed in is sent to sign in; who is, and does not belong there, finds nothing.
+func (s *Server) comer(r *http.Request, who area) (*query, error) {
 	q := &query{Request: r, from: s.from(r), words: s.words, zone: s.reader.zone, now: time.Now()}
 	v, in, err := s.visitor(r)
 	switch {
@@ -157,12 +177,6 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, who area) (*query
 		return nil, errEnrol
 	}
 	q.form = r.URL.Query()
-	if r.Method == http.MethodPost {
-		if err := parseForm(r); err != nil {
-			return nil, tooLong(err)
-		}
-		q.form = r.PostForm
-	}
 	return q, nil
 }
 

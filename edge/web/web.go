@@ -22,6 +22,7 @@ import (
 	"ringfence/edge/internal/fair"
 	"ringfence/flow/billing"
 	"ringfence/flow/book"
+	"ringfence/flow/casefile"
 	"ringfence/flow/cooling"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
@@ -65,6 +66,8 @@ type Deps struct {
 	Desk     *desk.Desk // of the staff; nil: there are no pages for them
 	Devices  *device.Devices
 	Cases    *desk.Cases
+	Casefile func() *casefile.Casefile // judges calls; nil: nothing does
+	Settle   *settle.Desk              // nil: nothing is settled here
 	Watch    *watch.Watch
 	Calls    func() []gate.InProgress                       // in progress on this node
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none

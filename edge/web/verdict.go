@@ -1,0 +1,142 @@
+package web
+
+import (
+	"errors"
+	"html/template"
+	"slices"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/casework"
+	"ringfence/core/liability"
+	"ringfence/flow/book"
+	"ringfence/flow/casefile"
+)
+
+// markCell is what became of one promise with one call: a shape, and the same in words.
+type markCell struct{ Icon, Look, Says string }
+
+// markOf is a mark of the four.
+func (q *query) markOf(h liability.Honour) markCell {
+	m := markCell{Says: q.t("case.mark-" + word(h))}
+	switch h {
+	case liability.Honoured:
+		m.Icon, m.Look = "check", "good"
+	case liability.Broken:
+		m.Icon, m.Look = "cross", "grave"
+	case liability.NotInForce:
+		m.Icon, m.Look = "dash", "quiet"
+	case liability.CannotTell:
+		m.Icon, m.Look = "ask", "warn"
+	}
+	return m
+}
+
+// judges is what judges calls; nil: nothing does.
+func (s *Server) judges() *casefile.Casefile {
+	if s.d.Casefile == nil {
+		return nil
+	}
+	return s.d.Casefile()
+}
+
+// markCalls puts what became of each promise beside the calls of a page.
+func (s *Server) markCalls(q *query, all []casework.CaseCall, v *caseView) error {
+	judge := s.judges()
+	if judge == nil || len(all) == 0 || q.may("get-verdict") != nil {
+		return nil
+	}
+	ids := make([]call.ID, len(all))
+	for i := range all {
+		ids[i] = all[i].Call
+	}
+	verdicts, err := judge.Judge(q.Context(), ids)
+	if errors.Is(err, book.ErrNotFound) { // a record was deleted since: the verdicts that were given stand with the calls
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range verdicts {
+		for _, f := range verdicts[i].Findings {
+			if i == 0 {
+				v.Marks = append(v.Marks, q.t("case.promise-"+word(f.Promise)))
+			}
+			v.Calls[i].Marks = append(v.Calls[i].Marks, q.markOf(f.Honour))
+		}
+		if len(v.Calls[i].Marks) != len(v.Marks) { // other words were in force that day, of other promises
+			v.Marks = nil
+			break
+		}
+	}
+	if v.Marks == nil {
+		for i := range v.Calls {
+			v.Calls[i].Marks = nil
+		}
+	}
+	return nil
+}
+
+// promiseRow is what is said of one protection and one call.
+type promiseRow struct {
+	Mark     markCell
+	Name     string
+	Aim      bool
+	Wording  template.HTML
+	Evidence []template.HTML
+	Facts    []int64
+	Missing  template.HTML
+}
+
+// verdictView is the judgement of one call: who bears it, and why.
+type verdictView struct {
+	Tag    tag
+	Why    template.HTML
+	Stated time.Time // since when the words were in force
+	Dated  bool
+	Rows   []promiseRow
+}
+
+// judged judges a call for a page; nil: nobody may see it, or nothing judges.
+func (s *Server) judged(q *query, id call.ID) (*verdictView, error) {
+	judge := s.judges()
+	if judge == nil || q.may("get-verdict") != nil {
+		return nil, nil
+	}
+	all, err := judge.Judge(q.Context(), []call.ID{id})
+	if errors.Is(err, book.ErrNotFound) {
+		return nil, nil // its record is not written yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	x := &all[0]
+	v := &verdictView{Stated: q.at(x.Stated), Dated: x.Dated}
+	v.Tag, v.Why = s.outcome(q, x)
+	for _, f := range x.Findings {
+		r := promiseRow{Mark: q.markOf(f.Honour), Name: q.t("case.promise-" + word(f.Promise)), Aim: f.Kind == liability.Aimed, Wording: bdi(harmless(f.Wording, liability.MaxWording)), Missing: bdi(harmless(f.Missing, 300)), Facts: f.Facts}
+		for _, e := range f.Evidence {
+			r.Evidence = append(r.Evidence, bdi(harmless(e, 400)))
+		}
+		v.Rows = append(v.Rows, r)
+	}
+	slices.SortStableFunc(v.Rows, func(a, b promiseRow) int { return order(b.Mark.Look) - order(a.Mark.Look) })
+	return v, nil
+}
+
+// order puts what decides a call first.
+func order(look string) int { return slices.Index([]string{"quiet", "good", "warn", "grave"}, look) }
+
+// outcome is who bears a call, in words. One that cost nothing is nobody's to bear.
+func (s *Server) outcome(q *query, x *liability.Verdict) (tag, template.HTML) {
+	sum := s.reader.money(x.Retail)
+	switch {
+	case x.Retail == 0:
+		return tag{"", "", q.t("case.call-nothing")}, q.mark("case.call-nothing-what")
+	case x.Outcome == liability.Free:
+		return tag{"good", "", q.t("case.call-free")}, q.mark("case.call-free-what", "sum", sum)
+	case x.Outcome == liability.Owed:
+		return tag{"", "", q.t("case.call-owed")}, q.mark("case.call-owed-what", "sum", sum)
+	}
+	return tag{"warn", "", q.t("case.call-open")}, q.mark("case.call-open-what", "sum", sum)
+}
