@@ -93,6 +93,14 @@ func (s *Server) account(q *query) (*accountView, error) {
 	return v, nil
 }
 
+// billPathFor is the page of a bill for its customer, or for staff.
+func billPathFor(q *query, number int64) string {
+	if q.Customer == "" {
+		return staffBill(number)
+	}
+	return billPath(number)
+}
+
 func billPath(number int64) string { return "/money/bills/" + strconv.FormatInt(number, 10) }
 
 // billView is a bill: by line, then country, then, if one is opened, its calls.
@@ -145,7 +153,7 @@ func (s *Server) ownBill(q *query, operation string) (b billing.Bill, err error)
 		return b, book.ErrNotFound
 	}
 	b, err = s.d.Billing.Bill(q.Context(), n)
-	if err == nil && b.Customer != q.Customer {
+	if err == nil && q.Customer != "" && b.Customer != q.Customer {
 		err = book.ErrNotFound
 	}
 	return b, err
@@ -163,7 +171,7 @@ func (s *Server) bill(q *query) (page, error) {
 	c := money.Billing()
 	exact := func(m money.Micro) string { return signed(c.Amount(m)) }
 	v := billView{
-		Path: billPath(b.Number), From: q.at(b.From), Until: q.at(b.Until), Due: q.at(b.Due), Calls: q.t("calls.n", "n", b.Calls), Net: exact(b.Net), VAT: exact(b.VAT),
+		Path: billPathFor(q, b.Number), From: q.at(b.From), Until: q.at(b.Until), Due: q.at(b.Due), Calls: q.t("calls.n", "n", b.Calls), Net: exact(b.Net), VAT: exact(b.VAT),
 		VATWord: q.t("money.vat", "rate", b.Rate.String()), Total: exact(b.Gross),
 	}
 	if rounded := b.Net + b.VAT - b.Gross; rounded != 0 {
@@ -186,10 +194,21 @@ func (s *Server) bill(q *query) (page, error) {
 			}
 		}
 	}
+	if q.Customer == "" {
+		return page{name: "bill", title: q.t("money.bill-title", "n", b.Number, "sum", s.reader.money(b.Gross), "date", s.reader.date(q.at(b.Due))), nav: "/staff/money", shape: "staff", crumbs: []crumb{{q.t("frame.finance"), "/staff/money"}}, data: v}, nil
+	}
 	return page{
 		name: "bill", title: q.t("money.bill-title", "n", b.Number, "sum", s.reader.money(b.Gross), "date", s.reader.date(q.at(b.Due))), nav: "/money",
 		crumbs: []crumb{{q.t("frame.money"), "/money"}}, data: v,
 	}, nil
+}
+
+// callsPath is where the pages of calls are, for customers and for staff.
+func callsPath(q *query) string {
+	if q.Customer == "" {
+		return "/staff/calls/"
+	}
+	return "/calls/"
 }
 
 const callsOfBill = 200 // on a page
@@ -205,11 +224,11 @@ func (s *Server) openedCalls(q *query, b *billing.Bill, x *billing.Sum) (*billCa
 	v := &billCalls{Title: q.t("money.opened", "line", account.Handle(x.Line), "country", countryWord(q, x.Country))}
 	if len(calls) > callsOfBill {
 		calls = calls[:callsOfBill]
-		v.More = billPath(b.Number) + "?" + url.Values{"line": {account.Handle(x.Line)}, "country": {x.Country}, "after": {string(calls[callsOfBill-1].Call)}}.Encode() + "#calls"
+		v.More = billPathFor(q, b.Number) + "?" + url.Values{"line": {account.Handle(x.Line)}, "country": {x.Country}, "after": {string(calls[callsOfBill-1].Call)}}.Encode() + "#calls"
 	}
 	for i := range calls {
 		c := &calls[i]
-		row := billCall{Path: "/calls/" + string(c.Call), Number: bdi(string(c.Call)), Talk: s.reader.length(c.Talk), Net: signed(money.Billing().Amount(c.Net))}
+		row := billCall{Path: callsPath(q) + string(c.Call), Number: bdi(string(c.Call)), Talk: s.reader.length(c.Talk), Net: signed(money.Billing().Amount(c.Net))}
 		if r, err := s.d.Billing.Record(q.Context(), c.Call); err == nil { // else it was deleted since, and the bill keeps its sum
 			row.At, row.Number = q.at(r.Begun), s.number(r.Number, r.Dialled)
 		}

@@ -24,6 +24,7 @@ var _ = serves(func(s *Server) {
 		return
 	}
 	s.page("GET /calls/{call}", customer, s.call)
+	s.page("GET /staff/calls/{call}", staff, s.call)
 	s.stream("GET /calls/{call}/live", customer, s.callVersion)
 })
 
@@ -41,6 +42,7 @@ type callView struct {
 	Told    string
 	Around  []pastRow
 	Journal string
+	Verdict *verdictView // who bears what it cost
 }
 
 type figure struct{ Label, Sum, Unit string }
@@ -89,6 +91,12 @@ func (s *Server) call(q *query) (page, error) {
 		return page{}, err
 	}
 	v.Around = s.around(q, x, around)
+	if v.Verdict, err = s.judged(q, id); err != nil {
+		return page{}, err
+	}
+	if q.Customer == "" {
+		return page{name: "call", title: s.deciding(q, x), nav: "/staff/search", shape: "staff", crumbs: []crumb{{q.t("frame.cases"), "/staff/cases"}, {s.reader.full(q.at(x.Begun)), ""}}, data: v}, nil
+	}
 	return page{name: "call", title: s.deciding(q, x), nav: "/calls", crumbs: s.callCrumbs(q, x.Begun), data: v}, nil
 }
 
@@ -208,7 +216,7 @@ func (s *Server) figuresOf(q *query, x *records.Story, v *callView) {
 		v.Pass = ""
 		return
 	}
-	if field.OfAccount() || !s.exists("/requests/new") || q.may("ask") != nil {
+	if q.Customer == "" || field.OfAccount() || !s.exists("/requests/new") || q.may("ask") != nil {
 		return
 	}
 	to := url.Values{"line": {account.Handle(x.Line)}, "field": {field.String()}, "value": {account.Format(field, value)}}
@@ -334,6 +342,9 @@ func (s *Server) around(q *query, x *records.Story, all []records.Row) (rows []p
 			continue
 		}
 		row := s.pastRow(q, &r.CDR)
+		if q.Customer == "" {
+			row.Path = "/staff" + row.Path
+		}
 		if r.More > 0 {
 			row.More = q.t("calls.more-around", "n", r.More, "from", q.at(r.Until).Format("15:04:05"), "to", q.at(r.Begun).Format("15:04:05"))
 		}

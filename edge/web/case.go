@@ -196,8 +196,11 @@ func (q *query) worker(actor string) template.HTML {
 
 func (s *Server) itemRow(q *query, i *casework.Item, path string) itemRow {
 	r := itemRow{
-		N: i.N, Owner: name(i.Owner), Late: i.Waits() && !i.Due.IsZero() && q.now.After(i.Due), Path: path, Kind: string(i.Kind), Look: q.t("case.kind-" + word(i.Kind)), By: q.worker(i.By), Text: bdi(harmless(i.Text, casework.MaxText)), At: q.at(i.At), Due: q.at(i.Due),
+		N: i.N, Late: i.Waits() && !i.Due.IsZero() && q.now.After(i.Due), Path: path, Kind: string(i.Kind), Look: q.t("case.kind-" + word(i.Kind)), By: q.worker(i.By), Text: bdi(harmless(i.Text, casework.MaxText)), At: q.at(i.At), Due: q.at(i.Due),
 		Amount: i.Amount, Calls: i.Calls, Waits: i.Waits(), Mine: i.By == q.ID,
+	}
+	if i.Owner != "" {
+		r.Owner = name(i.Owner)
 	}
 	if i.What != "" {
 		r.What = q.t("case.rule-" + word(i.What))
@@ -244,7 +247,7 @@ func (s *Server) caseCalls(q *query, f *desk.File, v *caseView) error {
 		v.More = v.Path + "?" + url.Values{"verdict": {filter.Verdict}, "after": {string(all[maxCaseCalls-1].Call)}}.Encode() + "#calls"
 	}
 	for i := range all {
-		v.Calls = append(v.Calls, s.caseCallRow(q, &all[i], v.Staff))
+		v.Calls = append(v.Calls, s.caseCallRow(q, &all[i]))
 	}
 	if err := s.pickVerdicts(q, f, v, filter.Verdict); err != nil || !v.Staff {
 		return err
@@ -252,12 +255,8 @@ func (s *Server) caseCalls(q *query, f *desk.File, v *caseView) error {
 	return s.markCalls(q, all, v)
 }
 
-func (s *Server) caseCallRow(q *query, c *casework.CaseCall, staff bool) caseCallRow {
-	at := "/calls/"
-	if staff {
-		at = "/staff/calls/"
-	}
-	r := caseCallRow{ID: string(c.Call), Path: at + string(c.Call), Line: bdi(harmless(account.Handle(c.Line), 64)), At: q.at(c.Begun), Retail: c.Retail, State: tag{disputeLook(c.State), "", q.t("case.dispute-" + word(c.State))}}
+func (s *Server) caseCallRow(q *query, c *casework.CaseCall) caseCallRow {
+	r := caseCallRow{ID: string(c.Call), Path: callsPath(q) + string(c.Call), Line: bdi(harmless(account.Handle(c.Line), 64)), At: q.at(c.Begun), Retail: c.Retail, State: tag{disputeLook(c.State), "", q.t("case.dispute-" + word(c.State))}}
 	if c.Verdict != "" {
 		r.Why = q.mark("case.verdict-"+word(c.Verdict)) + " " + bdi(harmless(c.Why, 120))
 	}

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/casework"
@@ -37,6 +38,11 @@ func (s *Server) attach(q *query, at string) (page, error) {
 	err = s.keepFile(q, id)
 	why := caseWhy(q, err)
 	_, long := errors.AsType[*http.MaxBytesError](err)
+	if wrong, ok := errors.AsType[*book.Invalid](err); ok && wrong.Field == "file" {
+		if long = strings.Contains(wrong.Want, "at most"); !long {
+			why = q.t("case.file-none")
+		}
+	}
 	switch {
 	case err == nil:
 		return page{see: fmt.Sprintf("%s/%d?did=attach", at, id)}, nil
@@ -44,7 +50,7 @@ func (s *Server) attach(q *query, at string) (page, error) {
 		why = q.t("case.file-none")
 	case long:
 		why = q.t("case.file-long")
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, multipart.ErrMessageTooLarge):
+	case errors.Is(err, errBroken), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, multipart.ErrMessageTooLarge):
 		why = q.t("case.file-broken")
 	}
 	if why == "" {
@@ -59,7 +65,22 @@ func (s *Server) attach(q *query, at string) (page, error) {
 	return p, err
 }
 
-var errNoFile = errors.New("no file came")
+var (
+	errNoFile = errors.New("no file came")
+	errBroken = errors.New("the file broke off")
+)
+
+// unbroken reads a part of a form. One that breaks off before its end is an error, which io.ReadFull cannot take for the end of the file.
+type unbroken struct{ io.Reader }
+
+// Read reads on.
+func (u unbroken) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errBroken
+	}
+	return n, err
+}
 
 // keepFile reads the parts of a form in their order: the text stands before the file.
 func (s *Server) keepFile(q *query, id int64) error {
@@ -84,7 +105,7 @@ func (s *Server) keepFile(q *query, id int64) error {
 			}
 			about = string(text)
 		case part.FileName() != "":
-			_, err := s.d.Cases.Write(q.Context(), asking(q), id, desk.Entered{Kind: casework.Evidence, Text: about, Name: part.FileName(), File: part})
+			_, err := s.d.Cases.Write(q.Context(), asking(q), id, desk.Entered{Kind: casework.Evidence, Text: about, Name: part.FileName(), File: unbroken{part}})
 			return err
 		}
 	}
@@ -108,6 +129,62 @@ func (s *Server) upload(pattern string, who area, most int64, h handler) {
 		q.whole, r.Body = whole, http.MaxBytesReader(w, whole, most)
 		s.finish(w, r, q, h)
 	})
+}
+
+// sheetFile is a file that is read whole, such as a carrier's or a bank's.
+type sheetFile struct {
+	name string
+	data []byte
+}
+
+// sheet reads an upload whole: its fields, and its file.
+func (q *query) sheet() (fields map[string]string, f sheetFile, err error) {
+	parts, err := q.MultipartReader()
+	if err != nil {
+		return nil, f, errNoFile
+	}
+	for fields = map[string]string{}; ; {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, f, err
+		}
+		if part.FileName() != "" {
+			f.name = part.FileName()
+			if f.data, err = io.ReadAll(part); err != nil {
+				return nil, f, err
+			}
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(part, 1000))
+		if err != nil {
+			return nil, f, err
+		}
+		fields[part.FormName()] = string(text)
+	}
+	if len(f.data) == 0 {
+		return fields, f, errNoFile
+	}
+	return fields, f, nil
+}
+
+// uploadWhy is what was wrong with an upload itself, in words. What is left of it is read, so that its sender reads the answer.
+func (q *query) uploadWhy(err error) (why string) {
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errNoFile):
+		why = q.t("case.file-none")
+	case long:
+		why = q.t("case.sheet-long")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		why = q.t("case.file-broken")
+	}
+	_, _ = io.CopyN(io.Discard, q.whole, maxIgnored) // whatever of it fails, the answer is the same
+	return why
 }
 
 // caseFile hands out a file that came as evidence. It is never shown: what is in it is anybody's.

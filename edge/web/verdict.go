@@ -4,6 +4,8 @@ import (
 	"errors"
 	"html/template"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/call"
@@ -84,7 +86,7 @@ type promiseRow struct {
 	Aim      bool
 	Wording  template.HTML
 	Evidence []template.HTML
-	Facts    []int64
+	Facts    string
 	Missing  template.HTML
 }
 
@@ -114,7 +116,15 @@ func (s *Server) judged(q *query, id call.ID) (*verdictView, error) {
 	v := &verdictView{Stated: q.at(x.Stated), Dated: x.Dated}
 	v.Tag, v.Why = s.outcome(q, x)
 	for _, f := range x.Findings {
-		r := promiseRow{Mark: q.markOf(f.Honour), Name: q.t("case.promise-" + word(f.Promise)), Aim: f.Kind == liability.Aimed, Wording: bdi(harmless(f.Wording, liability.MaxWording)), Missing: bdi(harmless(f.Missing, 300)), Facts: f.Facts}
+		r := promiseRow{Mark: q.markOf(f.Honour), Name: q.t("case.promise-" + word(f.Promise)), Aim: f.Kind == liability.Aimed, Wording: bdi(harmless(f.Wording, liability.MaxWording))}
+		rows := make([]string, len(f.Facts))
+		for i, n := range f.Facts {
+			rows[i] = strconv.FormatInt(n, 10)
+		}
+		r.Facts = strings.Join(rows, ", ")
+		if f.Missing != "" {
+			r.Missing = bdi(harmless(f.Missing, 300))
+		}
 		for _, e := range f.Evidence {
 			r.Evidence = append(r.Evidence, bdi(harmless(e, 400)))
 		}

@@ -67,7 +67,6 @@ type Deps struct {
 	Devices  *device.Devices
 	Cases    *desk.Cases
 	Casefile func() *casefile.Casefile // judges calls; nil: nothing does
-	Settle   *settle.Desk              // nil: nothing is settled here
 	Watch    *watch.Watch
 	Calls    func() []gate.InProgress                       // in progress on this node
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none

@@ -129,6 +129,11 @@ addEventListener("click", async (e) => {
     copies.textContent = copies.dataset.copied ?? copies.textContent;
   }
 });
+// A file that is too large is told of before it is sent.
+addEventListener("change", (e) => {
+  const { most, long } = e.target.dataset;
+  if (most) { e.target.setCustomValidity(e.target.files[0]?.size > most ? long : ""); e.target.reportValidity(); }
+});
 all("[data-script]").forEach((e) => { e.hidden = false; });
 addEventListener("change", (e) => { if (e.target.matches("[data-send]")) e.target.form.requestSubmit(); });
 $(".field.wrong :is(input, select, textarea)")?.focus();
