@@ -55,7 +55,7 @@ var caseActs = map[string]caseAct{
 		if s.judges() == nil {
 			return errMissing
 		}
-		_, err := s.judges().JudgeCase(q.Context(), q.ID, id, time.Now())
+		_, err := s.judges().JudgeCase(q.Context(), asking(q), id, time.Now())
 		return err
 	}},
 	"decide": {"decide-case", func(s *Server, q *query, id int64) error {

@@ -221,5 +221,5 @@ func (s *Server) caseArchive(q *query, w http.ResponseWriter) error {
 	}
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition", `attachment; filename="case-`+strconv.FormatInt(id, 10)+`.zip"`)
-	return s.judges().ExportCase(q.Context(), w, id, q.now)
+	return s.judges().ExportCase(q.Context(), w, id, nil, q.now)
 }
