@@ -1,12 +1,29 @@
 package app
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"time"
 
 	"ringfence/core/books"
 	"ringfence/flow/billing"
+	"ringfence/flow/notify"
 )
+
+// billFile is a bill as mails have it attached.
+func (a *App) billFile(ctx context.Context, customer string, number int64) (notify.File, error) {
+	b, err := a.billing.Bill(ctx, number)
+	if err == nil && b.Customer != customer {
+		err = fmt.Errorf("bill %d is another customer's: %w", number, billing.ErrNotFound)
+	}
+	if err != nil {
+		return notify.File{}, err
+	}
+	var out bytes.Buffer
+	err = a.billing.WriteBill(ctx, &out, &b, billing.PDF)
+	return notify.File{Name: fmt.Sprintf("bill-%d.pdf", number), Type: "application/pdf", Data: out.Bytes()}, err
+}
 
 // openBilling builds what makes bills and keeps customers' accounts, and what settles cases over them.
 func (a *App) openBilling() error {
@@ -18,6 +35,12 @@ func (a *App) openBilling() error {
 		var err error
 		if o.VAT, err = books.ParseRates(c.VAT); err != nil {
 			return fmt.Errorf("billing.vat-percent: %w", err)
+		}
+	}
+	if c.Reminders != "" {
+		var err error
+		if o.Remind, err = books.ParseReminders(c.Reminders); err != nil {
+			return fmt.Errorf("billing.reminders: %w", err)
 		}
 	}
 	if c.From != "" {

@@ -53,7 +53,7 @@ func (a *App) openNotices(context.Context) error {
 		return fmt.Errorf("provider.zone: %w", err)
 	}
 	a.notices, err = notify.New(notify.Options{
-		Store: a.store, Book: a.book, Mail: a.mailOf, Channels: channels, Server: cfg.Mail.Server, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
+		Store: a.store, Book: a.book, Mail: a.mailOf, Owner: a.ownerOf, BillFile: a.billFile, Channels: channels, Server: cfg.Mail.Server, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
 		Zone: zone, Every: pace, Act: a.answers.Act, Checkpoint: a.checkpointMark, Log: a.log,

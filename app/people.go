@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/person"
 	"ringfence/flow/cooling"
 	"ringfence/flow/people"
 )
@@ -22,6 +23,19 @@ func (a *App) openPeople() error {
 		return err
 	}
 	return a.openBilling()
+}
+
+// ownerOf is who owns a customer, and has a mail address; "" is nobody.
+func (a *App) ownerOf(customer string) (login, mail string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	all, err := a.people.List(ctx, customer)
+	for i := range all {
+		if err == nil && all[i].Role == person.Owner && all[i].Mail != "" {
+			return all[i].Login, all[i].Mail
+		}
+	}
+	return "", ""
 }
 
 // mailOf is the mail address of somebody who may sign in; "" is none.

@@ -369,6 +369,10 @@ type Billing struct {
 	// are made only when somebody asks for them. A month whose day was missed is billed at the next opportunity.
 	Day int `toml:"day" min:"0" max:"28"`
 
+	// Reminders says on which days, counted from the one on which a bill is to be paid, it is reminded of while something of it is unpaid: "-3, 3, 14"
+	// is three days before, three after, and two weeks after. Left out, nobody is reminded: payments must be booked first.
+	Reminders string `toml:"reminders"`
+
 	// DaysToPay is how many days after its issue a bill is to be paid.
 	DaysToPay int `toml:"days-to-pay" default:"14" min:"1" max:"365"`
 

@@ -191,6 +191,8 @@ func (v *validator) provider() {
 	_, err = books.ParseRates(b.VAT)
 	v.check(b.VAT == "" || err == nil, "billing.vat-percent", b.VAT, `a percentage ("20"), or several with the days from which they are in force ("17.5, 20 from 2011-01-04")`)
 	v.check(b.WebhookSecret == "" || len(b.WebhookSecret) >= 16, "billing.webhook-secret", "", "at least 16 characters")
+	_, err = books.ParseReminders(b.Reminders)
+	v.check(b.Reminders == "" || err == nil, "billing.reminders", b.Reminders, `at most 6 numbers of days ("-3, 3, 14")`)
 	_, err = time.Parse(time.DateOnly, b.From)
 	v.check(b.From == "" || err == nil, "billing.from", b.From, `a day ("2026-12-01")`)
 	v.check(len(b.Address) <= 500, "billing.address", b.Address, "at most 500 bytes")

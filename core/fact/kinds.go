@@ -7499,6 +7499,7 @@ type BillIssued struct {
 	Count int64       // how many
 	Gross money.Micro // the amount with VAT, in 1e-6 of the currency
 	To    time.Time   // up to when
+	Due   time.Time   // by when
 }
 
 // Append writes the JSON object after b.
@@ -7509,6 +7510,7 @@ func (f *BillIssued) Append(b []byte) []byte {
 	b = putInt(b, "count", f.Count)
 	b = putInt(b, "gross_micro", int64(f.Gross))
 	b = putTime(b, "till", f.To)
+	b = putTime(b, "due", f.Due)
 	return append(b, '}')
 }
 
@@ -7527,6 +7529,8 @@ func (f *BillIssued) Decode(body []byte) error {
 			return v.int((*int64)(&f.Gross))
 		case "till":
 			return v.time(&f.To)
+		case "due":
+			return v.time(&f.Due)
 		}
 		return nil
 	})
@@ -7581,6 +7585,7 @@ type BillReminded struct {
 	Bill     int64       // number of the bill
 	Reminder int64       // which reminder it is, from 1
 	Gross    money.Micro // the amount with VAT, in 1e-6 of the currency
+	Due      time.Time   // by when
 }
 
 // Append writes the JSON object after b.
@@ -7589,6 +7594,7 @@ func (f *BillReminded) Append(b []byte) []byte {
 	b = putInt(b, "bill", f.Bill)
 	b = putInt(b, "reminder", f.Reminder)
 	b = putInt(b, "gross_micro", int64(f.Gross))
+	b = putTime(b, "due", f.Due)
 	return append(b, '}')
 }
 
@@ -7603,6 +7609,8 @@ func (f *BillReminded) Decode(body []byte) error {
 			return v.int(&f.Reminder)
 		case "gross_micro":
 			return v.int((*int64)(&f.Gross))
+		case "due":
+			return v.time(&f.Due)
 		}
 		return nil
 	})

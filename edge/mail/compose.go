@@ -23,6 +23,7 @@ const (
 	maxURL     = 900 // a line of a message has at most 998 bytes (RFC 5322, 2.1.1)
 	maxAddress = 254 // RFC 5321, 4.5.3.1.3, without the brackets
 	maxBody    = 2 << 20
+	maxFiles   = 7 << 20 // in base64 less than the 10 MB that servers commonly take
 )
 
 // address reads "name <local@domain>" or "local@domain". A domain in letters becomes its ASCII form. A local part beyond
@@ -86,6 +87,11 @@ func (s *Sender) compose(m notify.Message, to *mail.Address) ([]byte, error) {
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, plain(m.HTML))
 	}
+	for _, f := range m.Files {
+		if err := msg.AttachReader(clean(f.Name, maxName), bytes.NewReader(f.Data), gomail.WithFileContentType(gomail.ContentType(f.Type))); err != nil {
+			return nil, fmt.Errorf("attaching a file: %w", err)
+		}
+	}
 	var b bytes.Buffer
 	if _, err := msg.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("making the mail: %w", err)
@@ -100,7 +106,11 @@ func fit(m notify.Message) error {
 		strings.ContainsFunc(m.ID, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' }) {
 		return fmt.Errorf("the message ID %q is not one", clean(m.ID, maxName))
 	}
-	if len(m.Text)+len(m.HTML) > maxBody {
+	attached := 0
+	for _, f := range m.Files {
+		attached += len(f.Data)
+	}
+	if len(m.Text)+len(m.HTML) > maxBody || attached > maxFiles {
 		return errors.New("the mail is too long")
 	}
 	if m.Off == "" {

@@ -192,6 +192,33 @@ func TestWithoutOffThereIsNoUnsubscribe(t *testing.T) {
 	}
 }
 
+// TestABillIsAttached guards that a file comes as it is, under its name, beside both texts; and that one that no server takes is not sent.
+func TestABillIsAttached(t *testing.T) {
+	p := (&post{}).start(t, "none")
+	s := sender(t, options(p))
+	pdf := bytes.Repeat([]byte("%PDF-1.7\x00\xff\r\n.\r\n"), 1000)
+	attach := func(data []byte) func(*notify.Message) {
+		return func(m *notify.Message) {
+			m.Files = []notify.File{{Name: "bill-17.pdf", Type: "application/pdf", Data: data}}
+		}
+	}
+	if err := s.Send(t.Context(), notice(attach(pdf))); err != nil {
+		t.Fatal(err)
+	}
+	raw := p.letters()[0].raw
+	checkLines(t, raw)
+	_, file, ok := bytes.Cut(raw, []byte(`filename="bill-17.pdf"`))
+	_, file, _ = bytes.Cut(file, []byte("\r\n\r\n"))
+	file, _, _ = bytes.Cut(file, []byte("\r\n--"))
+	got, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(file), "\r\n", ""))
+	if !ok || err != nil || !bytes.Equal(got, pdf) {
+		t.Errorf("%d bytes of %d arrived (%v)", len(got), len(pdf), err)
+	}
+	if err := s.Send(t.Context(), notice(attach(make([]byte, 8<<20)))); !errors.Is(err, notify.ErrPermanent) {
+		t.Errorf("8 MiB: %v", err)
+	}
+}
+
 // TestHostileTextStaysText: names and User-Agents that attackers chose come into subjects.
 func TestHostileTextStaysText(t *testing.T) {
 	p := (&post{}).start(t, "none")

@@ -15,6 +15,7 @@ import (
 
 	"ringfence/core/books"
 	"ringfence/core/call"
+	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/flow/book"
@@ -26,6 +27,7 @@ type Store interface {
 	store.Accounts
 	store.Marks
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
+	CaseCalls(ctx context.Context, f store.CaseCallFilter) ([]casework.CaseCall, error)
 	Clock(ctx context.Context) (time.Time, error)
 }
 
@@ -42,6 +44,7 @@ type Options struct {
 	From     time.Time   // calls that began earlier are on no bill; zero: as the store says, which knows when it got its first bills
 	Day      int         // of the month, in the provider's zone, on which the last one is billed; 0: only when somebody asks for it
 	Node     string      // which node this is
+	Remind   books.Reminders
 	// NotAsked is what of a balance is not to be asked for yet: calls in dispute, and instalments to come. nil: nothing.
 	NotAsked func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
 	Log      *slog.Logger

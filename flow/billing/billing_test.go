@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,6 +267,102 @@ func TestCallsFromBeforeTheBillsBegan(t *testing.T) {
 				t.Errorf("a record that came late: %+v %v", r, err)
 			}
 		})
+	}
+}
+
+// faulty fails at one call of the store, whichever it is; lost says that a write gets through nevertheless.
+type faulty struct {
+	billing.Store
+	at   int64
+	n    atomic.Int64
+	lost bool
+}
+
+func (f *faulty) fails() bool { return f.n.Add(1) == f.at }
+
+func (f *faulty) write(do func() error) error {
+	if !f.fails() {
+		return do()
+	}
+	if f.lost {
+		return errors.Join(errDied, do())
+	}
+	return errDied
+}
+
+func (f *faulty) Marks(ctx context.Context) (map[string]store.Mark, error) {
+	if f.fails() {
+		return nil, errDied
+	}
+	return f.Store.Marks(ctx)
+}
+
+func (f *faulty) DueCustomers(ctx context.Context, below call.ID, after string, limit int) ([]string, error) {
+	if f.fails() {
+		return nil, errDied
+	}
+	return f.Store.DueCustomers(ctx, below, after, limit)
+}
+
+func (f *faulty) DueCalls(ctx context.Context, customer string, from, below call.ID, limit int) ([]store.DueCall, error) {
+	if f.fails() {
+		return nil, errDied
+	}
+	return f.Store.DueCalls(ctx, customer, from, below, limit)
+}
+
+func (f *faulty) Bills(ctx context.Context, x store.BillFilter) ([]store.Bill, error) {
+	if f.fails() {
+		return nil, errDied
+	}
+	return f.Store.Bills(ctx, x)
+}
+
+func (f *faulty) CDR(ctx context.Context, id call.ID) (call.CDR, error) {
+	if f.fails() {
+		return call.CDR{}, errDied
+	}
+	return f.Store.CDR(ctx, id)
+}
+
+func (f *faulty) StepBill(ctx context.Context, s store.BillStep) (b store.Bill, err error) {
+	return b, f.write(func() (err error) { b, err = f.Store.StepBill(ctx, s); return err })
+}
+
+func (f *faulty) LeaveCalls(ctx context.Context, customer string, calls []store.DueCall, facts ...store.Fact) error {
+	return f.write(func() error { return f.Store.LeaveCalls(ctx, customer, calls, facts...) })
+}
+
+func (f *faulty) PutMark(ctx context.Context, m store.Mark, was string, facts ...store.Fact) error {
+	return f.write(func() error { return f.Store.PutMark(ctx, m, was, facts...) })
+}
+
+// TestAMonthThatDiesAtAnyCallOfTheStore fails each call of the store in turn, in both ways, and lets another node go on.
+func TestAMonthThatDiesAtAnyCallOfTheStore(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for at := int64(1); ; at++ {
+			p := newProvider(t)
+			for range 3 { // from before the bills began
+				p.settle(t, "acme", "a-0", november.AddDate(0, -2, 0), money.Pound)
+			}
+			must(t, p.db.PutMark(t.Context(), store.Mark{Name: store.MarkBillingFrom, Value: november.AddDate(0, -1, 0).Format(time.RFC3339)}, ""))
+			ids, net := p.november(t)
+			now := time.Date(2026, 12, 1, 13, 0, 0, 0, time.UTC)
+			f := &faulty{Store: p.db, at: at, lost: lost}
+			_, err := p.monthly(f, "a").Month(t.Context(), now)
+			if f.n.Load() >= at && !errors.Is(err, errDied) {
+				t.Fatalf("call %d: %v", at, err)
+			}
+			_, again := p.monthly(p.db, "b").Month(t.Context(), now.Add(5*time.Minute))
+			must(t, again)
+			once(t, p, ids, net)
+			if err == nil {
+				if at < 12 {
+					t.Errorf("only %d calls of the store", at)
+				}
+				break
+			}
+		}
 	}
 }
 

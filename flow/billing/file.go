@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -51,12 +52,15 @@ type item struct {
 var itemHead = []string{"call", "line", "country", "begun", "number", "destination", "seconds", "net"}
 
 func (i *item) row() []string {
-	return []string{i.ID, i.Line, i.Country, i.Begun, plainCell(i.Number), plainCell(i.Rate), i.Seconds, i.Net}
+	return []string{i.ID, plainCell(i.Line), i.Country, i.Begun, plainCell(i.Number), plainCell(i.Rate), i.Seconds, i.Net}
 }
 
 // plainCell keeps a spreadsheet from taking a text for a formula.
 func plainCell(text string) string {
-	if text != "" && (text[0] == '=' || text[0] == '@' || text[0] == '-') {
+	if text == "" || text[0] == '+' && strings.Trim(text[1:], "0123456789") == "" { // a number abroad
+		return text
+	}
+	if strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text
 	}
 	return text

@@ -12,12 +12,13 @@ import (
 
 // Who is at a month's bills says so in the store, so that one node makes them, and another goes on when that one has died.
 const (
-	lease     = 2 * time.Minute
-	look      = time.Minute
-	nextZone  = time.Hour      // until the customers of a zone further west are looked at
-	lastZone  = 12 * time.Hour // after the month has begun in UTC it has begun everywhere
-	ByItself  = "auto"         // who made a bill that nobody asked for
-	monthForm = "2006-01"
+	lease      = 2 * time.Minute
+	look       = time.Minute
+	remindEach = time.Hour
+	nextZone   = time.Hour      // until the customers of a zone further west are looked at
+	lastZone   = 12 * time.Hour // after the month has begun in UTC it has begun everywhere
+	ByItself   = "auto"         // who made a bill that nobody asked for
+	monthForm  = "2006-01"
 )
 
 // turn is what the store has of the monthly run.
@@ -38,10 +39,16 @@ func (t *turn) text() string {
 // Follow makes each month's bills by itself, on the day that the options name, and sends the reminders that are due, until ctx ends.
 func (b *Billing) Follow(ctx context.Context) {
 	outage := keep.Outage{Log: b.o.Log, Failed: "bills cannot be made; they wait", Again: "bills are made again"}
+	reminded := time.Time{}
 	keep.Every(ctx, look, func(time.Time) {
 		now, err := b.o.Store.Clock(ctx)
 		if err == nil {
 			_, err = b.Month(ctx, now)
+		}
+		if err == nil && !now.Before(reminded.Add(remindEach)) {
+			if _, err = b.Remind(ctx, now); err == nil {
+				reminded = now
+			}
 		}
 		if ctx.Err() == nil {
 			outage.Note(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"ringfence/core/books"
@@ -52,7 +53,7 @@ func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, er
 		if _, ok := b.o.Book.Customer(run.Customer); !ok {
 			return r, fmt.Errorf("customer %s: %w", run.Customer, ErrNotFound)
 		}
-		return r, b.customer(ctx, run, run.Customer, now, &r)
+		return r, b.customers(ctx, run, []string{run.Customer}, now, &r)
 	}
 	below := call.FirstID(now)
 	if !run.Now { // no zone is further ahead than 14 hours
@@ -68,11 +69,11 @@ func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, er
 		if err != nil {
 			return r, err
 		}
-		for _, id := range due {
-			if err := b.customer(ctx, run, id, now, &r); err != nil {
-				return r, fmt.Errorf("billing %s: %w", id, err)
-			}
-			after = id
+		if err := b.customers(ctx, run, due, now, &r); err != nil {
+			return r, err
+		}
+		if len(due) > 0 {
+			after = due[len(due)-1]
 		}
 		if len(due) < size {
 			return r, nil
@@ -85,6 +86,47 @@ func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, er
 			return r, err
 		}
 	}
+}
+
+// ahead is what a customer's bill begins with. It is read while the bill before it is written: writes wait for the disk, and reads for other pages of it.
+type ahead struct {
+	customer string
+	bill     Bill
+	calls    []Call
+	err      error
+}
+
+func (b *Billing) ahead(ctx context.Context, run *Run, customer string, now time.Time) (a ahead) {
+	a.customer = customer
+	if a.bill, a.err = b.next(ctx, customer, *run, now); a.err == nil {
+		a.calls, a.err = b.o.Store.DueCalls(ctx, customer, run.from, call.FirstID(a.bill.Until), chunk)
+	}
+	return a
+}
+
+// customers bills some, in their order.
+func (b *Billing) customers(ctx context.Context, run Run, ids []string, now time.Time, r *Report) error {
+	ctx, cancel := context.WithCancel(ctx)
+	read := make(chan ahead, 4)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer cancel()
+	reader.Go(func() {
+		defer close(read)
+		for _, id := range ids {
+			select {
+			case read <- b.ahead(ctx, &run, id, now):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for a := range read {
+		if err := b.customer(ctx, run, a, now, r); err != nil {
+			return fmt.Errorf("billing %s: %w", a.customer, err)
+		}
+	}
+	return ctx.Err()
 }
 
 // until is the instant before which calls are billed: now, or the end of the last month as the customer counts.
@@ -128,16 +170,20 @@ func (b *Billing) leave(ctx context.Context, customer string, from call.ID, now 
 	return nil
 }
 
-func (b *Billing) customer(ctx context.Context, run Run, id string, now time.Time, r *Report) error {
+func (b *Billing) customer(ctx context.Context, run Run, a ahead, now time.Time, r *Report) error {
+	id := a.customer
 	for try := 0; ; try++ {
 		err := b.leave(ctx, id, run.from, now)
-		var bill Bill
+		if try > 0 && err == nil {
+			a = b.ahead(ctx, &run, id, now)
+		}
+		bill := a.bill
 		if err == nil {
-			bill, err = b.next(ctx, id, run, now)
+			err = a.err
 		}
 		if err == nil {
 			var finished bool
-			finished, err = b.fill(ctx, &bill, &run, now)
+			finished, err = b.fill(ctx, &bill, &run, a.calls, now)
 			if err == nil && finished {
 				r.Bills, r.Calls, r.Last = r.Bills+1, r.Calls+bill.Calls, bill.Number
 				r.Net, r.Gross = r.Net.Add(bill.Net), r.Gross.Add(bill.Gross)
@@ -172,9 +218,11 @@ func (b *Billing) next(ctx context.Context, customer string, run Run, now time.T
 }
 
 // fill moves the calls to a bill that are due and issues it; false: there are none.
-func (b *Billing) fill(ctx context.Context, bill *Bill, run *Run, now time.Time) (finished bool, err error) {
-	for !finished {
-		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, run.from, call.FirstID(bill.Until), chunk)
+func (b *Billing) fill(ctx context.Context, bill *Bill, run *Run, calls []Call, now time.Time) (finished bool, err error) {
+	for first := true; !finished; first = false {
+		if !first {
+			calls, err = b.o.Store.DueCalls(ctx, bill.Customer, run.from, call.FirstID(bill.Until), chunk)
+		}
 		if err != nil || len(calls) == 0 && bill.Number == 0 {
 			return false, err
 		}
@@ -224,7 +272,7 @@ func (b *Billing) total(step *store.BillStep, now time.Time) {
 		At: now, Kind: books.KindBill, Customer: bill.Customer, By: bill.By, Net: bill.Net, VAT: bill.VAT, Rate: bill.Rate, Postings: books.Bill(bill.Customer, t),
 	}
 	step.Facts = func(issued Bill) []store.Fact {
-		said := fact.BillIssued{By: issued.By, Bill: issued.Number, Count: issued.Calls, Gross: issued.Gross, To: issued.Until}
+		said := fact.BillIssued{By: issued.By, Bill: issued.Number, Count: issued.Calls, Gross: issued.Gross, To: issued.Until, Due: issued.Due}
 		return []store.Fact{said.Row(now, fact.Subject{Account: issued.Customer})}
 	}
 }

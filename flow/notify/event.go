@@ -100,6 +100,10 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readRestricted(f)
 	case fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved:
 		return n.readAccess(f)
+	case fact.KindBillIssued:
+		return n.readBill(f, Bill)
+	case fact.KindBillReminded:
+		return n.readBill(f, BillReminder)
 	case fact.KindPasswordChanged:
 		return n.readPassword(f)
 	case fact.KindChangeWaiting:

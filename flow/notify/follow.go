@@ -17,7 +17,7 @@ const lag = 10 * time.Second
 
 // Follows are the kinds of fact that notices are made of.
 var Follows = []string{
-	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindPasswordChanged,
+	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindBillIssued, fact.KindBillReminded, fact.KindPasswordChanged,
 	fact.KindChangeWaiting, fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused, fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged,
 	fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved,
 }

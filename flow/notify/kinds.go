@@ -22,6 +22,8 @@ const (
 	RequestAnswered Kind = "request-answered"
 	ChangeWaiting   Kind = "change-waiting"
 	AccessChanged   Kind = "access-changed"
+	Bill            Kind = "bill"
+	BillReminder    Kind = "bill-reminder"
 	Digest          Kind = "digest"
 	Test            Kind = "test"
 )
@@ -53,6 +55,8 @@ var own = []KindInfo{
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},
 	{Kind: AccessChanged, Title: "Who can sign in, or how, has changed", Owner: true, Critical: true},
+	{Kind: Bill, Title: "A bill", Owner: true},
+	{Kind: BillReminder, Title: "A bill that is not paid", Owner: true},
 	{Kind: Digest, Title: "What happened on your lines"},
 	{Kind: Test, Title: "A test"},
 }

@@ -40,6 +40,7 @@ type Message struct {
 	JSON    []byte // webhook: the body
 	// Checkpoint names the newest checkpoint of the journal (docs/evidence.md), so that who gets the message can tell later whether the past was changed.
 	Checkpoint string
+	Files      []File // of mails
 	Kind       Kind
 	At         time.Time
 }
@@ -71,11 +72,13 @@ type Options struct {
 		Clock(ctx context.Context) (time.Time, error)
 	}
 	Book      *book.Book
-	Mail      func(customer, login string) string // mail address of somebody who may sign in; "" is none. Nil: nobody has one
-	Channels  map[string]Send                     // by code of an account.Channel; what is not here is kept and shown ("kept")
-	Server    string                              // that the channel for mail hands mails to, as people know it
-	Desk      []string                            // mail addresses of the fraud desk
-	Hooks     []string                            // URLs of the provider's own webhooks, which get every kind
+	Mail      func(customer, login string) string                                  // mail address of somebody who may sign in; "" is none. Nil: nobody has one
+	Owner     func(customer string) (login, mail string)                           // who gets bills where no contact is there for them; nil: nobody
+	BillFile  func(ctx context.Context, customer string, bill int64) (File, error) // what mails about a bill have attached; nil: nothing
+	Channels  map[string]Send                                                      // by code of an account.Channel; what is not here is kept and shown ("kept")
+	Server    string                                                               // that the channel for mail hands mails to, as people know it
+	Desk      []string                                                             // mail addresses of the fraud desk
+	Hooks     []string                                                             // URLs of the provider's own webhooks, which get every kind
 	Help      Help
 	LinksURL  string        // "https://calls.example.net": base of answer links; "": notices have none and say what to do instead
 	LinkKey   []byte        // 32 bytes: signs the tokens of links

@@ -31,7 +31,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -52,6 +52,8 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	w.fact("setting.changed", "2001", `{"by":"staff","after":{"restrictions":[{"id":7,"names":"LV","since":"2026-07-20T00:00:00Z"}]}}`)
 	w.fact("change.waiting", "2001", `{"by":"acme/ana","change":"7k2m9qpx","text":"line 2001: max-calls from 3 to 8","until":"2026-07-22T00:00:00Z"}`)
 	w.fact("token.added", "", `{"by":"acme/ana","after":{"login":"acme/ana","mail":"ana@home.example","token":"ci","scopes":"read lock"}}`)
+	w.fact("bill.issued", "", `{"by":"auto","bill":17,"count":2,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
+	w.fact("bill.reminded", "", `{"bill":17,"reminder":1,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
 	w.must(err)
 	asked, err := w.book.Ask(t.Context(), "staff", "2001", account.InternationalCeiling, int64(50*money.PencePerMinute), time.Time{}, "a supplier")

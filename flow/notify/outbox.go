@@ -310,6 +310,9 @@ func (n *Notifier) handOver(ctx context.Context, send Send, d *store.DueDelivery
 		}
 	}()
 	m, err := n.message(&d.Of, &d.Delivery)
+	if err == nil {
+		err = n.attach(ctx, &d.Of, &m)
+	}
 	if err != nil {
 		return err
 	}

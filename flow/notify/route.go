@@ -102,6 +102,9 @@ func (n *Notifier) contacts(d *draft) []recipient {
 			all = append(all, r)
 		}
 	}
+	if billed(d.info.Kind) {
+		return forBills(all)
+	}
 	return all
 }
 

@@ -1,11 +1,13 @@
 package notify
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/core/restrict"
 	"ringfence/flow/guard"
 	"ringfence/state/store"
@@ -56,6 +58,15 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		d.line, d.By, d.Source = "", "acme/ana", "203.0.113.9"
 		d.Text = "acme/ana has a new passkey: laptop."
 		d.Evidence = evidence([]byte(`{"source":"203.0.113.9","user_agent":"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}`))
+	case billed(info.Kind):
+		d.line = ""
+		b := fact.BillIssued{Bill: 17, Count: 212, Gross: 156_390_000, Due: sampleAt.AddDate(0, 0, 14), To: sampleAt.AddDate(0, 0, -19)}
+		reminder := int64(0)
+		if info.Kind == BillReminder {
+			b.Count, b.Due, reminder = 0, sampleAt.AddDate(0, 0, -3), 2
+		}
+		raw, _ := json.Marshal(billEvidence(&b, reminder)) // plain texts and numbers
+		d.Evidence = evidence(raw)
 	case info.Kind == Digest:
 		d.line = ""
 		d.Items = []item{

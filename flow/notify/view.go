@@ -53,6 +53,10 @@ type view struct {
 
 	Used, Running, Level string // money, of usage-level
 
+	Bill, Sum, Due string // of a bill: its number, what is to be paid of it, and by which day
+	Late           bool   // that day is over
+	Again          string // which reminder it is: "1"
+
 	Request         string // its number
 	Setting, Wanted string // what it asks for: "international-ceiling", "50p a minute"
 	Granted         bool   // the answer
@@ -179,6 +183,8 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	u, off := urls[Off]
 	v.OffURL = u
 	switch {
+	case isSelf(person) && billed(v.Kind):
+		v.OffText = "You get this because you are the owner of " + v.Customer + ", and no contact is there for bills."
 	case isSelf(person):
 		v.OffText = "You get this because it is about how you sign in. It cannot be switched off."
 	case v.Desk:
@@ -225,6 +231,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.usage(e)
 	v.lock(e)
 	v.request(e)
+	v.bill(d, zone)
 	v.restriction(e)
 	theirs := d.account != "" && strings.HasPrefix(d.By, account.Handle(d.account)+"/")
 	if v.By != "" && v.By != fact.ByAnswer && !v.Desk && !theirs {

@@ -86,7 +86,7 @@ func digest(facts []store.Fact, now time.Time) *work {
 		switch {
 		case f.Kind == fact.KindCallSettled:
 			d.settle(f, at)
-		case f.Kind == fact.KindBillIssued:
+		case f.Kind == fact.KindBillIssued, f.Kind == fact.KindBillLeft:
 			d.billed = true
 		case f.Kind == fact.KindFindingRaised:
 			d.heard(f)

@@ -98,6 +98,8 @@ type Accounts interface {
 	StepBill(ctx context.Context, s BillStep) (Bill, error)
 	Bills(ctx context.Context, f BillFilter) ([]Bill, error) // newest first
 	Bill(ctx context.Context, number int64) (Bill, error)
+	// BillsDue are issued bills that are to be paid before an instant, by day and number, after one of them, of which only these count.
+	BillsDue(ctx context.Context, after Bill, until time.Time, limit int) ([]Bill, error)
 	// MarkBill writes Reminders and Reminded if Reminders was so many; else ErrMoved.
 	MarkBill(ctx context.Context, was, b Bill, facts ...Fact) error
 	BillSums(ctx context.Context, number int64) ([]BillSum, error) // by line and country

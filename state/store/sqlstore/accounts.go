@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"ringfence/core/books"
 	"ringfence/core/call"
@@ -369,6 +370,12 @@ func (s *Queries) Bills(ctx context.Context, f store.BillFilter) ([]store.Bill, 
 // Bill reads one.
 func (s *Queries) Bill(ctx context.Context, number int64) (store.Bill, error) {
 	return bills.one(ctx, s.db, fmt.Sprintf("bill %d", number), " WHERE number = $1", number)
+}
+
+// BillsDue reads bills in the order in which they are to be paid.
+func (s *Queries) BillsDue(ctx context.Context, after store.Bill, until time.Time, limit int) ([]store.Bill, error) {
+	return bills.all(ctx, s.db, " WHERE state = 'issued' AND (due, number) > ($1, $2) AND due < $3 ORDER BY due, number LIMIT $4",
+		Micros(after.Due), after.Number, Micros(until), int64(limit))
 }
 
 // MarkBill records a reminder of a bill.

@@ -179,6 +179,15 @@ func billsAreRead(t *testing.T, s store.Store, b store.Bill) {
 	used := map[string]money.Micro{}
 	ok(t, s.Usage(ctx, func(u store.Usage) error { used[u.Subject] = u.Unbilled; return nil }))
 	same(t, "taken from usage", used, map[string]money.Micro{"line/a": -3 * money.Pound, "line/b": -money.Pound, "account/acme": -4 * money.Pound})
+	late, err := s.BillsDue(ctx, store.Bill{Due: b.Due}, b.Due.Add(1000), 9)
+	ok(t, err)
+	same(t, "to be paid", late, []store.Bill{b})
+	late, err = s.BillsDue(ctx, b, b.Due.Add(time.Hour), 9)
+	ok(t, err)
+	same(t, "after the bill itself", late, []store.Bill(nil))
+	late, err = s.BillsDue(ctx, store.Bill{}, b.Due, 9)
+	ok(t, err)
+	same(t, "before its day", late, []store.Bill(nil))
 	marked := b
 	marked.Reminders, marked.Reminded = 1, someday
 	ok(t, s.MarkBill(ctx, b, marked))

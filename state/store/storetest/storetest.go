@@ -45,6 +45,7 @@ var accounts = []struct {
 	{"TheBooks", theBooks},
 	{"TheBills", theBills},
 	{"CallsAreLeft", callsAreLeft},
+	{"YearsOfBooks", yearsOfBooks},
 }
 
 // RunMoney tests the part of the ledger.
