@@ -20,6 +20,6 @@ func (a *App) openDesk() (*desk.Desk, error) {
 func (a *App) openCases() (*desk.Cases, error) {
 	return desk.NewCases(desk.CasesOptions{
 		Store: a.store, Records: a.money, Book: a.book, Watch: func() *watch.Watch { return a.watch }, Vouch: a.vouch,
-		Credit: a.settling.Refund, Left: a.settling.Left, SecondAbove: a.secondAbove,
+		Credit: a.settling.Refund, Settle: a.settling.CarryOut, Left: a.settling.Left, SecondAbove: a.secondAbove,
 	})
 }

@@ -39,6 +39,8 @@ func oneOfEach(path, id string) string {
 		{"/v1/notices/kinds/{", "line-locked"},
 		{"/v1/notices/{", "1"},
 		{"/v1/cases/{", "1"},
+		{"/v1/claims/{", "1"},
+		{"/v1/plans/{", "1"},
 		{"/v1/findings/{", "1"},
 		{"/v1/incidents/{", "1"},
 		{"/v1/bills/{", "1"},

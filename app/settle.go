@@ -11,7 +11,7 @@ import (
 // openSettling builds what settles cases, over the books.
 func (a *App) openSettling() error {
 	var err error
-	a.settling, err = settle.New(settle.Options{Store: a.store, Book: a.book, Billing: a.billing, SecondAbove: a.secondAbove, Log: a.log})
+	a.settling, err = settle.New(settle.Options{Store: a.store, Book: a.book, Billing: a.billing, SecondAbove: a.secondAbove, Provider: a.cfg.Provider.Name, Address: a.cfg.Billing.Address, Log: a.log})
 	return err
 }
 

@@ -65,6 +65,7 @@ type commands struct {
 	Bill        billCmd        `cmd:"" group:"book" help:"Bills: what customers are asked to pay for calls."`
 	Payment     paymentCmd     `cmd:"" group:"book" help:"Payments of customers: one by one, or a bank's file."`
 	Credit      creditCmd      `cmd:"" group:"book" help:"Issue a credit note: an amount that a customer is not asked for any more." route:"POST /v1/accounts/{customer}/credits" says:"Credit note {{.Number}} of {{.Customer}}: {{.Text}}." eg:"acme 12.50 \"The IP lock was not honoured.\" --reference case/17" detail:"VAT is added at the rate of the bill that the calls are on. No cap becomes larger by it."`
+	Plan        planCmd        `cmd:"" group:"book" help:"Plans: the rest of a case in instalments."`
 	Balance     balanceCmd     `cmd:"" group:"book" help:"Show what a customer owes, and what was booked last." eg:"acme; acme --json"`
 	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line, a customer or everybody."`
 	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`
@@ -74,6 +75,7 @@ type commands struct {
 	Hotlist  hotlistCmd  `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
 	Lockout  lockoutCmd  `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
 	Case     caseCmd     `cmd:"" group:"guard" help:"Cases of fraud: calls in dispute, what was written, evidence, and decisions."`
+	Claim    claimCmd    `cmd:"" group:"guard" help:"Claims: what carriers are asked to credit for the calls of a case."`
 	Finding  findingCmd  `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
 	Incident incidentCmd `cmd:"" group:"guard" help:"Incidents and planned work on the public status pages."`
 	Rules    rulesCmd    `cmd:"" group:"guard" help:"Rules that watch calls, and what they did."`

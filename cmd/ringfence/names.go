@@ -92,6 +92,8 @@ var kinds = map[string]func(s *session, words []string, add func(word, help stri
 	"ban":         suggest[api.Ban],
 	"feed":        suggest[api.Feed],
 	"case":        suggest[api.Case],
+	"claim":       suggest[api.Claim],
+	"plan":        suggest[api.Plan],
 	"finding":     suggest[api.Finding],
 	"notice":      suggest[api.Notice],
 	"notice-kind": suggest[api.NoticeKind],

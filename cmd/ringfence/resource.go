@@ -380,7 +380,7 @@ func sentence(text string, about any) string {
 	return b.String()
 }
 
-var inSentences = template.FuncMap{"count": api.Count, "ends": api.End, "span": func(s int64) string { return api.Length(time.Duration(s) * time.Second) }, "join": strings.Join, "sent": sent, "trim": strings.TrimSpace, "until": until}
+var inSentences = template.FuncMap{"amount": amount, "count": api.Count, "ends": api.End, "span": func(s int64) string { return api.Length(time.Duration(s) * time.Second) }, "join": strings.Join, "sent": sent, "trim": strings.TrimSpace, "until": until}
 
 // sent says where a notice has gone.
 func sent(n *api.Notice) string {

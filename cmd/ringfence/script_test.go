@@ -164,7 +164,7 @@ var tables = []string{
 	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "restriction list --line 2001", "bill list", "bill show 1", "payment list", "customer list", "customer list --removed",
 	"customer show acme", "reseller list", "reseller show north", "customer usage acme", "customer contact list acme", "line list", "line list --removed", "line show 2001", "line devices 2001", "line advice 2001", "line fit 2001",
 	"line registrations", "line usage 2001", "trunk list", "trunk show carrier-a", "trunk show self", "trunk test self", "deck list", "deck rows retail",
-	"deck diff retail", "ban list", "ban feeds", "hotlist list", "hotlist feeds", "rules list", "ban why 203.0.113.9", "lockout list", "case list", "case show 1", "case calls 1", "case links 1", "case timeline 1", "finding list", "finding show 1", "incident list", "incident show 1", "notice list", "notice show 1",
+	"deck diff retail", "ban list", "ban feeds", "hotlist list", "hotlist feeds", "rules list", "ban why 203.0.113.9", "lockout list", "case list", "case show 1", "case calls 1", "case links 1", "case timeline 1", "case settlement 1", "case settlement 1 --cost --calls", "claim list", "claim show 1", "plan list", "plan show 1", "finding list", "finding show 1", "incident list", "incident show 1", "notice list", "notice show 1",
 	"notice preview --list", "customer person list acme", "customer person token list acme", "change list", "staff list", "staff token list maya", "exposure", "exposure --line 2001", "exposure --customer acme --until month", "geo 203.0.113.9", "decide --line 2001 --to 09098790123", "decide --line 2001 --to 02079460000",
 }
 

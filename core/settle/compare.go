@@ -26,6 +26,9 @@ const (
 	Dearer       Kind = "dearer"        // above the carrier's own price list
 )
 
+// Kinds are all of them.
+func Kinds() []Kind { return []Kind{Early, RanOn, NeverCarried, NeverSeen, Twice, Dearer} }
+
 // Metered is one call as we metered it with a carrier.
 type Metered struct {
 	ID       call.ID

@@ -88,7 +88,7 @@ func theirThings(path, customer string) string {
 	reseller, number := []string{"north", "south", "carol"}[i], strconv.Itoa(i+1)
 	return strings.NewReplacer(
 		"{customer}", customer, "{number}", number, "{record}", record, "{call}", call,
-		"/v1/customers/{id}", "/v1/customers/"+customer, "/v1/resellers/{id}", "/v1/resellers/"+reseller, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
+		"/v1/customers/{id}", "/v1/customers/"+customer, "/v1/resellers/{id}", "/v1/resellers/"+reseller, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "/v1/plans/{id}", "/v1/plans/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"{id}", "1", "{name}", "carrier",
@@ -108,7 +108,7 @@ var bodies = map[string]string{
 // queries name a customer's things where the path does not.
 var queries = map[string]string{
 	"list-lines": "customer=CUSTOMER", "list-registrations": "line=CUSTOMER-1", "list-calls": "line=CUSTOMER-1", "list-cdrs": "line=CUSTOMER-1",
-	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-cases": "customer=CUSTOMER", "attach-case-file": "name=x", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
+	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-cases": "customer=CUSTOMER", "list-plans": "customer=CUSTOMER", "attach-case-file": "name=x", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
 }
 
 // everybodys are open to a customer's people and about no customer.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +21,6 @@ import (
 	"ringfence/flow/desk"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
-	"ringfence/state/store/sqlite"
 )
 
 // kept are cases in an engine, beside a book that is in memory.
@@ -49,13 +47,9 @@ func (p pastCalls) CDR(_ context.Context, id call.ID) (call.CDR, error) {
 }
 
 func (f *fixture) cases(t testing.TB, w *watch.Watch) *desk.Cases {
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "cases.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
 	c, err := desk.NewCases(desk.CasesOptions{
-		Store: caseStore{f.db, db}, Records: pastCalls{f}, Book: f.book, Watch: func() *watch.Watch { return w }, SecondAbove: func() money.Micro { return 20_000 },
+		Store: caseStore{f.db, f.paid}, Records: pastCalls{f}, Book: f.book, Watch: func() *watch.Watch { return w }, SecondAbove: func() money.Micro { return 20_000 },
+		Credit: f.settling.Refund, Settle: f.settling.CarryOut, Left: f.settling.Left,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +64,9 @@ func (f *fixture) caseOf(t testing.TB, customer, line string) {
 	x, err := f.desk().Open(ctx, who, desk.NewCase{Customer: customer, Line: line, Title: "Calls to <b>Latvia</b>", Origin: casework.FromReport})
 	if err == nil {
 		_, err = f.desk().Write(ctx, who, x.ID, desk.Entered{Kind: casework.Evidence, Text: "We were closed.", Name: "alarm\u202e.html", File: strings.NewReader("<script>alert(1)</script>")})
+	}
+	if err == nil {
+		err = f.paid.WriteSettle(ctx, claimAndPlan(&x))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +135,7 @@ func TestCases(t *testing.T) {
 		{ana, "POST", "/v1/cases/1/items", `{"text":"x"}`, 409, "closed"},
 		{priya, "POST", "/v1/cases", `{"title":"x","line":"acme-1"}`, 201, `"id":2`},
 		{priya, "POST", "/v1/cases", `{"finding":99}`, 404, "finding"},
-		{ana, "POST", "/v1/reports", `{"text":"calls"}`, 201, `"case":3`},
+		{ana, "POST", "/v1/reports", `{"text":"calls"}`, 201, `"case":2`}, // it joins the one of that day
 	} {
 		w := as(c.who, c.method, c.path, c.body)
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.has) {

@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/flow/settle"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
 	"ringfence/state/store/sqlite"
@@ -55,14 +56,16 @@ type fixture struct {
 	db      *booktest.Store
 	paid    *sqlite.Engine // has the bills
 	billing *billing.Billing
-	book    *book.Book
-	people  *people.People
-	h       http.Handler
-	cuts    []string
-	bans    *ban.List
-	feed    error // what fetching a feed answers
-	cdrs    []call.CDR
-	fail    error // what the queries answer
+
+	settling *settle.Desk
+	book     *book.Book
+	people   *people.People
+	h        http.Handler
+	cuts     []string
+	bans     *ban.List
+	feed     error // what fetching a feed answers
+	cdrs     []call.CDR
+	fail     error // what the queries answer
 
 	live   []gate.InProgress // calls on this node; nil: one
 	others []call.Open       // and on others
@@ -524,7 +527,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 	if err := json.Unmarshal(f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"abroad"}`).Body.Bytes(), &closed); err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("/v1/restrictions/{id}", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", closed.ID), "/v1/restrictions", "/v1/restrictions?line=acme-1", "/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/trace", "/v1/trace?line=acme-1", "/v1/evidence/checkpoint", "/v1/evidence/checkpoint?number=1", "/v1/findings/{id}", "/v1/findings/1", "/v1/incidents/{id}", "/v1/incidents/1", "/v1/cases/{id}/items/{n}", "/v1/cases/1/items/1", "/v1/cases/{id}", "/v1/cases/1", "/v1/bills/{number}/calls", "/v1/bills/1/calls?line=acme-1", "/v1/bills/{number}", "/v1/bills/1", "/v1/accounts/{customer}", "/v1/accounts/acme", "{number}", "1",
+	fill := strings.NewReplacer("/v1/restrictions/{id}", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", closed.ID), "/v1/restrictions", "/v1/restrictions?line=acme-1", "/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/trace", "/v1/trace?line=acme-1", "/v1/evidence/checkpoint", "/v1/evidence/checkpoint?number=1", "/v1/findings/{id}", "/v1/findings/1", "/v1/incidents/{id}", "/v1/incidents/1", "/v1/cases/{id}/items/{n}", "/v1/cases/1/items/1", "/v1/cases/{id}", "/v1/cases/1", "/v1/claims/{id}", "/v1/claims/1", "/v1/plans/{id}", "/v1/plans/1", "/v1/bills/{number}/calls", "/v1/bills/1/calls?line=acme-1", "/v1/bills/{number}", "/v1/bills/1", "/v1/accounts/{customer}", "/v1/accounts/acme", "{number}", "1",
 		"/v1/notices/{id}", "/v1/notices/1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"/v1/customers/{id}/people/{person}", "/v1/customers/acme/people/ana", "/v1/staff/{person}", "/v1/staff/sam",
 		"/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/resellers/{id}", "/v1/resellers/north", "/v1/calls/{id}", "/v1/calls/LIVE1",

@@ -33,7 +33,8 @@ import (
 func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	t.Helper()
 	f.billing = f.accounts(t)
-	d.Billing = f.billing
+	f.settling = f.settles(t)
+	d.Billing, d.Settle = f.billing, f.settling
 	spared := netip.MustParseAddr("198.51.100.20")
 	bans, err := ban.Open(ctx, ban.Options{
 		Store: f.db,

@@ -48,6 +48,8 @@ type CasesOptions struct {
 	Vouch func(ctx context.Context, actor, line, customer, key string) error
 	// Credit gives the money of a decision back. It is asked again after a crash: what it gave for that item it does not give twice.
 	Credit func(ctx context.Context, c *casework.Case, i *casework.Item) error
+	// Settle carries out a decision about cost price, once it was agreed to.
+	Settle func(ctx context.Context, id int64) error
 	// Left is what may still be given back of a case: no more than its calls were charged. nil: there is no bound.
 	Left func(ctx context.Context, id int64) (money.Micro, error)
 	// SecondAbove is what one member of staff may give away alone in a case.
@@ -739,10 +741,13 @@ func (c *Cases) Second(ctx context.Context, who Who, id, n int64, agree bool, wh
 		}
 		return store.CaseWrite{Case: x, Items: []casework.Item{*i}}, []store.Fact{answered(x, i)}, nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.carryOut(ctx, who, id)
 	}
-	return c.carryOut(ctx, who, id)
+	if err == nil && c.o.Settle != nil {
+		err = c.o.Settle(ctx, id)
+	}
+	return err
 }
 
 // carryOut does what decisions say that are in force, as far as it is not done yet: a crash in between leaves the rest for the next who asks.

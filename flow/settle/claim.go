@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/carrier"
+	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -26,6 +26,11 @@ import (
 
 // ClaimFilter is the store's, for edges that must not know it.
 type ClaimFilter = store.ClaimFilter
+
+// Case reads a case, for who settles it.
+func (d *Desk) Case(ctx context.Context, id int64) (casework.Case, error) {
+	return d.o.Store.Case(ctx, id)
+}
 
 // Claims lists claims, newest first.
 func (d *Desk) Claims(ctx context.Context, f ClaimFilter) ([]settle.Claim, error) {
@@ -149,13 +154,13 @@ func (d *Desk) Invoice(ctx context.Context, by string, id int64, data []byte, o 
 	if err != nil {
 		return out, err
 	}
-	ours, err := d.metered(ctx, x.Trunk, rows)
+	ours, never, err := d.metered(ctx, &x, rows)
 	if err != nil {
 		return out, err
 	}
 	out = settle.Compare(ours, rows)
 	x.Invoice = clip(o.File, 200)
-	calls = onInvoice(calls, out.Rows)
+	calls = onInvoice(calls, out.Rows, never)
 	for i := range calls {
 		calls[i].Claim = x.ID
 	}
@@ -171,10 +176,10 @@ func (d *Desk) rows(data []byte, o InvoiceOptions) ([]carrier.Record, error) {
 	}
 	f, err := carrier.Read(data, carrier.Options{Zone: zone, Dates: o.Dates, Map: o.Map})
 	if err != nil {
-		return nil, &Unread{err.Error()}
+		return nil, &Unread{Text: err.Error()}
 	}
 	if text := settle.Faulty(f); text != "" {
-		return nil, &Unread{text}
+		return nil, &Unread{text, f.Faults}
 	}
 	for i := range f.Rows {
 		r := &f.Rows[i]
@@ -184,7 +189,10 @@ func (d *Desk) rows(data []byte, o InvoiceOptions) ([]carrier.Record, error) {
 }
 
 // Unread says why a file was left alone.
-type Unread struct{ Text string }
+type Unread struct {
+	Text   string
+	Faults []rating.Fault // each with its line and column
+}
 
 // Error is the sentence.
 func (u *Unread) Error() string { return u.Text }
@@ -205,11 +213,12 @@ func (d *Desk) number(text string) string {
 // before is how long before the first row of an invoice a call of it may have begun.
 const before = 20 * time.Minute
 
-// metered are our calls with a carrier in the time of an invoice.
-func (d *Desk) metered(ctx context.Context, trunk string, rows []carrier.Record) (out []settle.Metered, err error) {
+// metered are our calls with a carrier in the time of an invoice, and those of the claim's customer that were never answered.
+func (d *Desk) metered(ctx context.Context, x *settle.Claim, rows []carrier.Record) (out []settle.Metered, never map[call.ID]bool, err error) {
 	if len(rows) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
+	never = map[call.ID]bool{}
 	from, until := rows[0].Start, rows[0].Start
 	for i := range rows {
 		if at := rows[i].Start; at.Before(from) {
@@ -220,26 +229,29 @@ func (d *Desk) metered(ctx context.Context, trunk string, rows []carrier.Record)
 	}
 	heads, err := d.o.Store.Decks(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := newRater(d, heads)
 	f := store.CDRFilter{Direction: call.Out, From: from.Add(-before), Until: until.Add(before), Limit: perPage}
 	for {
 		page, err := d.o.Store.CDRs(ctx, f)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range page {
-			if c := &page[i]; c.Trunk == trunk {
+			if c := &page[i]; c.Trunk == x.Trunk {
 				m, err := r.metered(ctx, c)
 				if err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 				out = append(out, m)
+				if c.Account == x.Customer && c.AnsweredAt.IsZero() {
+					never[c.ID] = true
+				}
 			}
 		}
 		if len(page) < f.Limit {
-			return out, nil
+			return out, never, nil
 		}
 		f.Before = page[len(page)-1].ID
 	}
@@ -265,8 +277,9 @@ func (r *rater) metered(ctx context.Context, c *call.CDR) (m settle.Metered, err
 }
 
 // onInvoice is what is claimed once an invoice was compared: for calls of the claim that it charges for, what it charges, with what differs;
-// those that it does not charge for are not claimed; and its rows of calls that were never made here.
-func onInvoice(calls []settle.ClaimCall, rows []settle.Pair) []settle.ClaimCall {
+// those that it does not charge for are not claimed; and its rows of calls that were never made here, or (never) of the customer and never
+// answered: those cost the customer nothing, so that no case has them.
+func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, never map[call.ID]bool) []settle.ClaimCall {
 	at := map[call.ID]int{}
 	calls = slices.DeleteFunc(slices.Clone(calls), func(c settle.ClaimCall) bool { return c.Call == "" && c.Version == 0 })
 	for i := range calls {
@@ -289,7 +302,7 @@ func onInvoice(calls []settle.ClaimCall, rows []settle.Pair) []settle.ClaimCall 
 			c := &calls[n]
 			c.Claimed, c.Line, c.Talk, c.Metered = c.Claimed.Add(p.Charged), int64(p.Line), p.Talk, p.Metered
 			c.Parts = append(c.Parts, p.Parts...)
-		case p.Call == "":
+		case p.Call == "" || never[p.Call]:
 			c := settle.ClaimCall{N: int64(len(calls)) + 1}
 			if len(spare) > 0 {
 				n, spare = spare[0], spare[1:]
@@ -298,7 +311,7 @@ func onInvoice(calls []settle.ClaimCall, rows []settle.Pair) []settle.ClaimCall 
 				n = len(calls)
 				calls = append(calls, c)
 			}
-			c.Called, c.Begun, c.Talk, c.Claimed, c.Line, c.Parts = clip(p.Called, 60), p.Start, p.Talk, p.Charged, int64(p.Line), p.Parts
+			c.Call, c.Called, c.Begun, c.Talk, c.Claimed, c.Line, c.Parts = p.Call, clip(p.Called, 60), p.Start, p.Talk, p.Charged, int64(p.Line), p.Parts
 			calls[n] = c
 		}
 	}
@@ -345,49 +358,6 @@ func (d *Desk) Answer(ctx context.Context, by string, id int64, granted money.Mi
 		return x, err
 	}
 	return x, d.pass(ctx, by, x.Case)
-}
-
-// Letter is a claim in words, for the carrier. It names the calls and nobody whose calls they are.
-func (d *Desk) Letter(ctx context.Context, id int64, provider string) (string, error) {
-	x, calls, err := d.Claim(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	kinds, plain := map[settle.Kind]settle.Step{}, settle.Step{}
-	for i := range calls {
-		c := &calls[i]
-		if c.Claimed > 0 && len(c.Parts) == 0 {
-			plain.Calls, plain.Amount = plain.Calls+1, plain.Amount.Add(c.Claimed)
-		}
-		for _, p := range c.Parts {
-			s := kinds[p.Kind]
-			s.Calls, s.Amount = s.Calls+1, s.Amount.Add(p.Money)
-			kinds[p.Kind] = s
-		}
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "To the carrier of trunk %s\nFrom %s\nClaim %d, case %d", account.Handle(x.Trunk), provider, x.ID, x.Case)
-	if !x.Sent.IsZero() {
-		fmt.Fprintf(&b, ", %s", x.Sent.Format("2 January 2006"))
-	}
-	fmt.Fprintf(&b, "\n\nCalls that you carried for us were made by thieves with a stolen login. We ask you to credit what you charged for them: %s for %d calls, which the list with this letter names one by one.\n", amount(x.Claimed), x.Calls)
-	if x.Invoice != "" {
-		fmt.Fprintf(&b, "\nWe compared your records (%s) with our metering, call by call:\n", x.Invoice)
-	}
-	for _, k := range []settle.Kind{settle.Early, settle.RanOn, settle.NeverCarried, settle.NeverSeen, settle.Twice, settle.Dearer} {
-		if s := kinds[k]; s.Calls > 0 {
-			fmt.Fprintf(&b, "- %d: %s, %s\n", s.Calls, Said(k), amount(s.Amount))
-		}
-	}
-	answer := "within 14 days of receiving this letter"
-	if !x.AnswerBy.IsZero() {
-		answer = "by " + x.AnswerBy.Format("2 January 2006")
-	}
-	fmt.Fprintf(&b, "\nAnswer %s, and quote claim %d. If you refuse a part, name the calls and the reason for each.\n", answer, x.ID)
-	if x.Reminders > 0 {
-		fmt.Fprintf(&b, "\nThis is reminder %d: we have had no answer.\n", x.Reminders)
-	}
-	return b.String(), nil
 }
 
 // Said is a difference in words.

@@ -139,7 +139,8 @@ func (d *Desk) gross(ctx context.Context, s *scene, net money.Micro) (money.Micr
 	return d.o.Billing.Gross(ctx, s.c.Customer, s.first(), net)
 }
 
-func settlementRef(x *settle.Settlement) string {
+// Reference is that of a settlement's credit note.
+func Reference(x *settle.Settlement) string {
 	return fmt.Sprintf("CASE %d SETTLEMENT %d", x.Case, x.N)
 }
 
@@ -149,7 +150,7 @@ func decisionRef(i *casework.Item) string { return fmt.Sprintf("CASE %d DECISION
 func (d *Desk) booked(ctx context.Context, s *scene) (all map[string]bool, net, gross money.Micro, err error) {
 	refs := []string{}
 	for i := range s.past {
-		refs = append(refs, settlementRef(&s.past[i]))
+		refs = append(refs, Reference(&s.past[i]))
 	}
 	for i := range s.items {
 		if refund(&s.items[i]) {
@@ -207,7 +208,7 @@ func (d *Desk) give(ctx context.Context, s *scene, x *settle.Settlement) ([]sett
 	if err != nil {
 		return nil, err
 	}
-	l, c := &x.List, billing.Credit{Net: x.Given, Reference: settlementRef(x), By: x.By}
+	l, c := &x.List, billing.Credit{Net: x.Given, Reference: Reference(x), By: x.By}
 	for i := range calls {
 		if calls[i].Given() > 0 {
 			c.Calls = append(c.Calls, calls[i].ID)

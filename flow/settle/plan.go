@@ -165,9 +165,14 @@ func (d *Desk) Due(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for i := range waiting {
-		err = errors.Join(err, d.catchUp(ctx, waiting[i].Case), d.pass(ctx, auto, waiting[i].Case)) // what a carrier granted while it waited
+		err = errors.Join(err, d.CarryOut(ctx, waiting[i].Case))
 	}
 	return errors.Join(err, d.remindCarriers(ctx, now), d.remindCustomers(ctx, now))
+}
+
+// CarryOut carries out the settlement of a case that was agreed to, and passes on what carriers granted while it waited.
+func (d *Desk) CarryOut(ctx context.Context, id int64) error {
+	return errors.Join(d.catchUp(ctx, id), d.pass(ctx, auto, id))
 }
 
 func (d *Desk) remindCarriers(ctx context.Context, now time.Time) error {

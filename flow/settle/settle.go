@@ -44,6 +44,8 @@ type Options struct {
 	Billing *billing.Billing
 	// SecondAbove is what one member of staff may give away alone in a case.
 	SecondAbove func() money.Micro
+	Provider    string // as letters name it
+	Address     string // the same, its lines parted by newlines
 	Log         *slog.Logger
 }
 
@@ -66,8 +68,9 @@ func New(o Options) (*Desk, error) {
 
 // Errors that callers tell apart.
 var (
-	ErrStep  = settle.ErrStep
-	ErrMoved = store.ErrMoved
+	ErrStep     = settle.ErrStep
+	ErrMoved    = store.ErrMoved
+	ErrNotFound = store.ErrNotFound
 )
 
 // tries of a write that somebody else came before.
@@ -101,6 +104,7 @@ type scene struct {
 	rated map[call.ID]settle.Rerated
 	// granted and claimed of the carriers, by call.
 	granted, claimed map[call.ID]money.Micro
+	beyond           money.Micro // granted for no call
 }
 
 // scene reads a case with its prices; read is the same without them.
@@ -113,6 +117,7 @@ func (d *Desk) scene(ctx context.Context, id int64) (s *scene, err error) {
 		return nil, err
 	}
 	for _, c := range claims {
+		s.beyond = s.beyond.Add(c.Beyond)
 		list, err := d.o.Store.ClaimCalls(ctx, c.ID)
 		if err != nil {
 			return nil, err
@@ -275,11 +280,26 @@ func (s *scene) fall(cost bool) (settle.List, []Call) {
 		}
 	}
 	list, shares := settle.Fall(in, s.refunded(false))
+	s.others(&list)
 	calls := make([]Call, len(shares))
 	for i := range shares {
 		calls[i] = Call{shares[i], s.rated[shares[i].ID]}
 	}
 	return list, calls
+}
+
+// others adds what was asked and granted for no call of the case: it stays with us.
+func (s *scene) others(l *settle.List) {
+	mine := map[call.ID]bool{}
+	for i := range s.calls {
+		mine[s.calls[i].Call] = true
+	}
+	l.Kept = l.Kept.Add(s.beyond)
+	for id, claimed := range s.claimed {
+		if !mine[id] {
+			l.Claimed, l.Kept = l.Claimed.Add(claimed), l.Kept.Add(s.granted[id])
+		}
+	}
 }
 
 // made is what the settlements in force come to: what they have given, whether calls are at cost price, and whether one waits.
