@@ -34,7 +34,7 @@ func resold(ctx context.Context) (all []scene, stop func(), err error) {
 	stop = func() { _, _ = o.srv.Close(), srv.Close() }
 	return []scene{
 		{name: "customers", folder: "pages", url: base + "/customers", dark: true, says: "3 customers"},
-		{name: "customers-one", folder: "pages", url: base + "/for/acme/lines", dark: true, says: "You are looking at the pages of Acme Ltd"},
+		{name: "customers-one", folder: "pages", url: base + "/for/acme/lines", dark: true, says: "Your 5 lines"},
 	}, stop, err
 }
 

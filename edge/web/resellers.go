@@ -12,6 +12,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/money"
+	"ringfence/core/policy"
 	"ringfence/flow/book"
 	"ringfence/flow/exposure"
 )
@@ -180,10 +181,14 @@ func (s *Server) customersPage(q *query, c *book.CustomerView, path func(*book.C
 		}
 		for i := range purses {
 			p := &purses[i]
-			v.Caps = append(v.Caps, q.t("resellers.spent", "which", p.ID[strings.LastIndexByte(p.ID, '/')+1:], "spent", money.Billing().Amount(p.Spent+p.Held), "cap", money.Billing().Amount(p.Cap)))
+			text := word("resellers.spent-day")
+			if p.Kind == policy.ResellerMonth {
+				text = "resellers.spent-month"
+			}
+			v.Caps = append(v.Caps, q.t(text, "spent", s.reader.money(p.Spent+p.Held), "cap", s.reader.money(p.Cap)))
 		}
 	}
-	title := q.t("resellers.title", "n", len(v.Rows), "amount", money.Billing().Amount(total.Retail))
+	title := q.t("resellers.title", "n", len(v.Rows), "amount", s.reader.money(total.Retail))
 	if len(v.Rows) == 0 {
 		title = q.t("resellers.none")
 	}
