@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -73,7 +74,8 @@ type server struct {
 	log    *os.File
 	gone   chan struct{} // closed when cmd has ended
 
-	stopped bool // it was told to end
+	stopped bool   // it was told to end
+	program string // that serves; "" is the one under test
 }
 
 // start runs a server with the tariff, one customer and a trunk to each carrier, in order.
@@ -94,6 +96,7 @@ type setup struct {
 	top      string           // lines before the first table
 	at       []netip.AddrPort // its listeners, each for UDP and TCP; none is one free port of 127.0.0.1
 	sip      string           // lines of [sip]
+	program  string           // that serves, if it is not the one under test
 	sections string           // whole tables; without a [shield] the kernel's ban list is off, which a kill -9 would leave behind
 }
 
@@ -109,7 +112,7 @@ func startWith(t *testing.T, o setup, carriers ...netip.AddrPort) *server {
 	if o.at == nil {
 		o.at = []netip.AddrPort{freePort(t)}
 	}
-	s := &server{t: t, dir: filepath.Join(o.dir, "data"), sip: o.at[0]}
+	s := &server{t: t, dir: filepath.Join(o.dir, "data"), sip: o.at[0], program: o.program}
 	own := t.TempDir() // configuration and log stay writable when the data folder is full
 	s.config = filepath.Join(own, "ringfence.toml")
 	var at []string
@@ -148,7 +151,7 @@ func output(cmd *exec.Cmd) ([]byte, error) {
 // run starts the program and waits until it says that it is ready.
 func (s *server) run() {
 	s.t.Helper()
-	s.cmd = exec.Command(program, "serve", "--config", s.config)
+	s.cmd = exec.Command(cmp.Or(s.program, program), "serve", "--config", s.config)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	must(s.t, process.Launch(s.cmd))
 	gone, cmd := make(chan struct{}), s.cmd

@@ -3,8 +3,14 @@
 package e2e
 
 import (
+	"archive/zip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,18 +35,24 @@ type story struct {
 	*server
 	p        *post
 	password string
-	site     string // of the pages
-	number   string // of the case
+	site     string   // of the pages
+	number   string   // of the case
+	second   []string // flags with which a second member of staff asks
 }
 
-// tell starts a server that has a cost deck, an owner who may sign in, and two of staff.
-func tell(t *testing.T) *story {
-	p, s := watching(t, storyDeck, "[money]\nslice = \"2s\"\nextend-ahead = \"1s\"\n[desk]\nsecond-above = 1\n")
+// tell starts a server, of a program or ("") of the one under test, that has a cost deck, an owner who may sign in, and two of staff.
+func tell(t *testing.T, serves string) *story {
+	own := t.TempDir()
+	token, digests, api := filepath.Join(own, "sam"), filepath.Join(own, "tokens"), freePort(t)
+	must(t, os.WriteFile(token, []byte("a-token-of-sams"), 0o600))
+	sum := sha256.Sum256([]byte("a-token-of-sams"))
+	must(t, os.WriteFile(digests, []byte("sam "+hex.EncodeToString(sum[:])+"\n"), 0o600))
+	p, s := watchingWith(t, serves, storyDeck, fmt.Sprintf("[money]\nslice = \"2s\"\nextend-ahead = \"1s\"\n[desk]\nsecond-above = 1\n[admin]\nlisten = %q\ntokens-file = %q\n", api, digests))
 	cost := filepath.Join(t.TempDir(), "cost.csv")
 	must(t, os.WriteFile(cost, []byte(storyCost), 0o600))
 	s.cli("deck", "import", "carrier", cost, "--kind", "cost", "--yes")
 	s.cli("trunk", "set", "carrier-1", "deck=carrier")
-	return &story{server: s, p: p, password: s.line("2001")}
+	return &story{server: s, p: p, password: s.line("2001"), second: []string{"--server", "http://" + api.String(), "--token-file", token}}
 }
 
 // steal plays a thief who has the password and calls Gambia until the ladder stops him, and a few times more.
@@ -99,7 +111,7 @@ func (s *story) report(anna *visitor) {
 func TestAStolenLoginIsSettled(t *testing.T) {
 	t.Parallel()
 	browser := chromium(t)
-	s := tell(t)
+	s := tell(t, "")
 	stolen := s.steal()
 	if stolen < 2 || stolen > 30 {
 		t.Fatalf("%d calls passed", stolen)
@@ -114,5 +126,309 @@ func TestAStolenLoginIsSettled(t *testing.T) {
 	if len(calls) != stolen {
 		t.Fatalf("%d calls are in dispute, and the thief made %d: %+v", len(calls), stolen, calls)
 	}
-	fmt.Println(s.cli("case", "show", s.number))
+	s.judged("owed", stolen)
+	charged := s.owes()
+	s.broughtToCost(charged)
+	s.claimed()
+	s.paysInThree()
+	s.proven()
+}
+
+// TestWhatWeLetThroughIsFree: the same with a program that forgot the IP lock. The thief calls from elsewhere, the journal says so, and the customer pays nothing of it.
+func TestWhatWeLetThroughIsFree(t *testing.T) {
+	t.Parallel()
+	browser := chromium(t)
+	s := tell(t, faulty(t, "core/policy/rules.go", "return pass(s.Allows(a.Source)), Figures{}", "return passed, Figures{}"))
+	s.cli("line", "set", "2001", "nets=127.0.0.1/32")
+	stolen := s.steal()
+	s.disown()
+	s.report(newVisitor(browser, t, 390, s.site))
+	s.judged("free", stolen)
+	charged := s.owes()
+	s.cli("case", "settle", s.number, "The IP lock did not hold.")
+	if x, _ := s.settlement(); x.ToPay != 0 {
+		s.agreed()
+	}
+	x, step := s.settlement()
+	if step["ours"] != step["charged"] || step["to-pay"] != 0 || x.ToPay != 0 || charged <= 0 || s.balance() != 0 {
+		t.Errorf("%v is left, and a balance of %d after %d", step, s.balance(), charged)
+	}
+	s.proven()
+}
+
+// faulty builds the program with a text of one source file replaced.
+func faulty(t *testing.T, file, sound, fault string) string {
+	t.Helper()
+	dir := t.TempDir()
+	path, err := filepath.Abs(filepath.Join("..", file))
+	must(t, err)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	if strings.Count(string(text), sound) != 1 {
+		t.Fatalf("%s has %q %d times", file, sound, strings.Count(string(text), sound))
+	}
+	changed, overlay, built := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "ringfence")
+	must(t, os.WriteFile(changed, []byte(strings.Replace(string(text), sound, fault, 1)), 0o600))
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+	must(t, err)
+	must(t, os.WriteFile(overlay, list, 0o600))
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", built, "ringfence/cmd/ringfence").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return built
+}
+
+// owes puts what was used on a bill, and gives the balance.
+func (s *story) owes() int64 {
+	s.cli("bill", "run", "--customer", "acme", "--now")
+	return s.balance()
+}
+
+func (s *story) balance() int64 {
+	s.t.Helper()
+	var b struct {
+		Balance int64 `json:"balance_micro"`
+	}
+	decode(s.t, s.cli("balance", "acme", "--json"), &b)
+	return b.Balance
+}
+
+// settlement is what is owed for the case.
+type settlement struct {
+	Steps []struct {
+		Step   string
+		Amount int64 `json:"amount_micro"`
+		Left   int64 `json:"left_micro"`
+	}
+	ToPay    int64 `json:"to_pay_with_vat_micro"`
+	Disputed int64 `json:"disputed_micro"`
+}
+
+func (s *story) settlement() (x settlement, step map[string]int64) {
+	s.t.Helper()
+	decode(s.t, s.cli("case", "settlement", s.number, "--json"), &x)
+	step = map[string]int64{}
+	left := int64(0)
+	for i, one := range x.Steps {
+		step[one.Step] = one.Amount
+		switch {
+		case i == 0:
+			left = one.Amount
+		case one.Step != "to-pay":
+			left -= one.Amount
+		}
+		if one.Left != left && one.Step != "to-pay" || one.Step == "to-pay" && one.Amount != left {
+			s.t.Errorf("the steps do not add up: %+v", x.Steps)
+		}
+	}
+	return x, step
+}
+
+// judged has every call of the case judged, and wants one verdict for all.
+func (s *story) judged(verdict string, calls int) {
+	s.t.Helper()
+	s.cli("case", "judge", s.number)
+	if got := strings.Count(s.cli("case", "calls", s.number, "--json"), fmt.Sprintf("%q: %q", "verdict", verdict)); got != calls {
+		s.t.Fatalf("%d of %d calls are %s:\n%s", got, calls, verdict, s.cli("case", "calls", s.number, "--json"))
+	}
+	s.cli("case", "decide", s.number, verdict, "The facts of the journal say so.", "--all")
+}
+
+// broughtToCost: what that gives away is more than one person may, so that a second one agrees; the purses stay as they are.
+func (s *story) broughtToCost(charged int64) {
+	t := s.t
+	t.Helper()
+	day := s.day("2001")
+	if out := s.cli("case", "settle", s.number, "Proven fraud: you pay what the calls cost us.", "--cost"); !strings.Contains(out, "waits for a second person") {
+		t.Fatal(out)
+	}
+	if _, step := s.settlement(); step["to-cost"] != 0 || s.balance() != charged {
+		t.Errorf("one person alone brought it to cost: %v", step)
+	}
+	s.agreed()
+	if _, step := s.settlement(); step["to-cost"] == 0 || step["to-pay"] >= step["charged"] || s.balance() >= charged {
+		t.Errorf("%v, and a balance of %d after %d", step, s.balance(), charged)
+	}
+	if now := s.day("2001"); now != day {
+		t.Errorf("the settlement changed the purse of the line: %+v, before %+v", now, day)
+	}
+}
+
+// agreed has a second member of staff agree to the decision that waits.
+func (s *story) agreed() {
+	s.t.Helper()
+	var x struct {
+		Settlements []struct {
+			State string
+			Item  int64
+		}
+	}
+	decode(s.t, s.cli("case", "settlement", s.number, "--json"), &x)
+	item := ""
+	for _, one := range x.Settlements {
+		if one.State == "waiting" {
+			item = fmt.Sprint(one.Item)
+		}
+	}
+	if _, _, err := s.tryCLI("case", "agree", s.number, item); err == nil {
+		s.t.Error("somebody agreed to a decision of their own")
+	}
+	out, err := exec.CommandContext(s.t.Context(), program, append([]string{"case", "agree", s.number, item}, s.second...)...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("a second person agrees: %v: %s", err, out)
+	}
+}
+
+// claimed: the carrier is asked, its invoice is compared, and what it grants is passed on, but never beyond what the customer owes.
+func (s *story) claimed() {
+	t := s.t
+	t.Helper()
+	s.cli("case", "claim", s.number)
+	var c struct {
+		Claimed int64 `json:"claimed_micro"`
+		List    []struct{ Called string }
+	}
+	decode(t, s.cli("claim", "show", "1", "--json"), &c)
+	if len(c.List) == 0 || c.Claimed == 0 {
+		t.Fatalf("nothing is claimed: %+v", c)
+	}
+	if letter := s.cli("claim", "letter", "1"); strings.Contains(letter, "Acme") || !strings.Contains(letter, c.List[0].Called) {
+		t.Errorf("the letter names a customer, or no call:\n%s", letter)
+	}
+	s.cli("claim", "send", "1")
+	before := s.balance()
+	_, was := s.settlement()
+	s.cli("claim", "answer", "1", "0.50", "goodwill")
+	_, step := s.settlement()
+	if step["credit"] != 500_000 || s.balance() >= before || step["to-pay"] != was["to-pay"]-500_000 {
+		t.Errorf("the credit is not passed on: %v after %v, and a balance of %d after %d", step, was, s.balance(), before)
+	}
+}
+
+// paysInThree: three instalments add up to what is left; each reference is paid in once, and the last payment closes the plan.
+func (s *story) paysInThree() {
+	t := s.t
+	t.Helper()
+	var plan struct {
+		ID          int64
+		State       string
+		Amount      int64 `json:"amount_micro"`
+		Instalments []struct {
+			Amount int64 `json:"amount_micro"`
+		}
+	}
+	decode(t, s.cli("case", "plan", s.number, "3", "--first", "+30d", "--json"), &plan)
+	sum := int64(0)
+	for _, one := range plan.Instalments {
+		sum += one.Amount
+	}
+	x, _ := s.settlement()
+	if len(plan.Instalments) != 3 || sum != plan.Amount || sum != x.ToPay {
+		t.Fatalf("%+v for %d", plan, x.ToPay)
+	}
+	id := fmt.Sprint(plan.ID)
+	pounds := fmt.Sprintf("%d.%02d", sum/1_000_000, sum/10_000%100)
+	s.cli("payment", "add", "acme", pounds, "BACS 1")
+	s.cli("plan", "pay", id, "BACS 1")
+	if _, _, err := s.tryCLI("payment", "add", "acme", pounds, "bacs 1"); err == nil {
+		t.Error("a reference was booked twice")
+	}
+	decode(t, s.cli("plan", "show", id, "--json"), &plan)
+	if plan.State != "paid" || s.balance() > 0 {
+		t.Errorf("the plan is %s, and %d is owed", plan.State, s.balance())
+	}
+}
+
+// proven: a verifier without packages accepts the file of the case, and no copy of it that somebody changed.
+func (s *story) proven() {
+	t := s.t
+	t.Helper()
+	if _, err := exec.LookPath("python3"); err != nil {
+		without(t, "no python3 here: apt-get install python3")
+	}
+	dir := t.TempDir()
+	archive := filepath.Join(dir, "case.zip")
+	s.cli("case", "export", s.number, "--output", archive)
+	unzip(t, archive, dir)
+	verify := func() (string, error) {
+		out, err := exec.CommandContext(t.Context(), "python3", filepath.Join(dir, "verify.py"), filepath.Join(dir, "journal.evidence"), "--files", filepath.Join(dir, "files.signed")).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := verify(); err != nil || !strings.Contains(out, "good") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file := filepath.Join(dir, "journal.evidence")
+	good, err := os.ReadFile(file)
+	must(t, err)
+	for name, change := range map[string]func(rows []string) []string{
+		"changed":    func(r []string) []string { return alter(r, "2203123456", "2203123457") },
+		"removed":    func(r []string) []string { return r[1:] },
+		"inserted":   func(r []string) []string { return append([]string{r[0]}, r...) },
+		"reordered":  func(r []string) []string { r[0], r[1] = r[1], r[0]; return r },
+		"back-dated": func(r []string) []string { return backDate(r) },
+	} {
+		must(t, os.WriteFile(file, []byte(withRows(string(good), change)), 0o600))
+		if out, err := verify(); err == nil || strings.Contains(out, "good\n") {
+			t.Errorf("a file with a row %s is accepted: %s", name, out)
+		}
+	}
+	must(t, os.WriteFile(file, good, 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "records.csv"), []byte("call\n"), 0o600))
+	if out, err := verify(); err == nil {
+		t.Errorf("other records are accepted: %s", out)
+	}
+}
+
+// withRows changes the rows of a file of evidence.
+func withRows(text string, change func([]string) []string) string {
+	lines := strings.Split(text, "\n")
+	var rows []string
+	first := -1
+	for i, l := range lines {
+		if strings.HasPrefix(l, "row\t") && (first < 0 || first+len(rows) == i) {
+			if first < 0 {
+				first = i
+			}
+			rows = append(rows, l)
+		}
+	}
+	rest := lines[first+len(rows):]
+	return strings.Join(append(append(append([]string{}, lines[:first]...), change(append([]string{}, rows...))...), rest...), "\n")
+}
+
+func alter(rows []string, from, to string) []string {
+	for i := range rows {
+		if strings.Contains(rows[i], from) {
+			rows[i] = strings.Replace(rows[i], from, to, 1)
+			break
+		}
+	}
+	return rows
+}
+
+// backDate makes the first row a day older.
+func backDate(rows []string) []string {
+	parts := strings.Split(rows[0], "\t")
+	var at int64
+	if err := json.Unmarshal([]byte(parts[3]), &at); err == nil {
+		parts[3] = fmt.Sprint(at - 86_400_000_000)
+	}
+	rows[0] = strings.Join(parts, "\t")
+	return rows
+}
+
+func unzip(t *testing.T, archive, dir string) {
+	t.Helper()
+	z, err := zip.OpenReader(archive)
+	must(t, err)
+	defer z.Close()
+	for _, f := range z.File {
+		to := filepath.Join(dir, filepath.FromSlash(f.Name))
+		must(t, os.MkdirAll(filepath.Dir(to), 0o700))
+		r, err := f.Open()
+		must(t, err)
+		text, err := io.ReadAll(r)
+		must(t, err)
+		must(t, os.WriteFile(to, text, 0o600))
+	}
 }

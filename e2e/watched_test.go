@@ -57,9 +57,14 @@ func TestANightOfCallsIsStopped(t *testing.T) {
 
 // watching is a server that watches calls, with a line's customer who may spend £100, and a mailbox for its owner.
 func watching(t *testing.T, prices, sections string) (*post, *server) {
+	return watchingWith(t, "", prices, sections)
+}
+
+// watchingWith is watching with another program.
+func watchingWith(t *testing.T, serves, prices, sections string) (*post, *server) {
 	p := newPost(t)
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
-	s := startWith(t, setup{sections: p.config() + fmt.Sprintf("[web]\nlisten = %q\n%s[watch]\ncalls = \"live\"\n"+
+	s := startWith(t, setup{program: serves, sections: p.config() + fmt.Sprintf("[web]\nlisten = %q\n%s[watch]\ncalls = \"live\"\n"+
 		"[provider.settings]\ninternational-ceiling = \"£5\"\nline-day-cap = \"£100\"\naccount-day-cap = \"£100\"\nline-month-cap = \"£100\"\naccount-month-cap = \"£100\"\n"+
 		"calls-per-minute = \"600\"\nmax-calls = \"200\"\nmax-international = \"200\"\n", freePort(t), sections)}, c.Addr())
 	deck := filepath.Join(t.TempDir(), "retail.csv")
