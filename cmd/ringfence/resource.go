@@ -256,7 +256,9 @@ func request(path string, in ...any) (target string, q url.Values, body any) {
 			case key != "":
 				path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(fmt.Sprint(v)))
 			case name != "" && v.Kind() == reflect.Slice:
-				q[name] = v.Interface().([]string)
+				for i := range v.Len() {
+					q.Add(name, fmt.Sprint(v.Index(i)))
+				}
 			case name != "" && !v.IsZero():
 				q.Set(name, fmt.Sprint(v))
 			}
