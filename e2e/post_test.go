@@ -54,6 +54,7 @@ type letter struct {
 	header     mail.Header
 	subject    string
 	text, html string
+	attached   []string // kinds of what is attached
 }
 
 func newPost(t *testing.T) *post {
@@ -199,34 +200,47 @@ func (p *post) read(raw []byte) (letter, error) {
 	if l.subject, err = new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil {
 		return l, err
 	}
-	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/alternative" {
-		return l, fmt.Errorf("%s: %w", kind, err)
-	}
-	for parts := multipart.NewReader(m.Body, params["boundary"]); ; {
-		part, err := parts.NextRawPart()
-		if err != nil {
-			break
-		}
-		var r io.Reader = part
-		if strings.EqualFold(part.Header.Get("Content-Transfer-Encoding"), "quoted-printable") {
-			r = quotedprintable.NewReader(part)
-		}
-		body, err := io.ReadAll(r)
-		if err != nil {
-			return l, err
-		}
-		switch t, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); t {
-		case "text/plain":
-			l.text = strings.ReplaceAll(string(body), "\r\n", "\n")
-		case "text/html":
-			l.html = string(body)
-		}
+	if err := l.part(m.Header.Get("Content-Type"), "", m.Body); err != nil {
+		return l, err
 	}
 	if l.text == "" || l.html == "" {
 		return l, errors.New("a part is missing")
 	}
 	return l, nil
+}
+
+// part reads one part of a mail, with those inside it.
+func (l *letter) part(kind, encoding string, r io.Reader) error {
+	kind, params, err := mime.ParseMediaType(kind)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(kind, "multipart/") {
+		for parts := multipart.NewReader(r, params["boundary"]); ; {
+			part, err := parts.NextRawPart()
+			if errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			if err := l.part(part.Header.Get("Content-Type"), part.Header.Get("Content-Transfer-Encoding"), part); err != nil {
+				return err
+			}
+		}
+	}
+	if strings.EqualFold(encoding, "quoted-printable") {
+		r = quotedprintable.NewReader(r)
+	}
+	body, err := io.ReadAll(r)
+	switch kind {
+	case "text/plain":
+		l.text = strings.ReplaceAll(string(body), "\r\n", "\n")
+	case "text/html":
+		l.html = string(body)
+	default:
+		l.attached = append(l.attached, kind)
+	}
+	return err
 }
 
 // all gives the letters to an address whose subject has a text in it.

@@ -178,7 +178,11 @@ func faulty(t *testing.T, file, sound, fault string) string {
 
 // owes puts what was used on a bill, and gives the balance.
 func (s *story) owes() int64 {
+	s.t.Helper()
 	s.cli("bill", "run", "--customer", "acme", "--now")
+	if mail := s.p.one(anna, "Bill 1", 20*time.Second); !slices.Contains(mail.attached, "application/pdf") {
+		s.t.Errorf("the bill's mail has %v attached", mail.attached)
+	}
 	return s.balance()
 }
 
