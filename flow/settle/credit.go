@@ -147,7 +147,7 @@ func Reference(x *settle.Settlement) string {
 func decisionRef(i *casework.Item) string { return fmt.Sprintf("CASE %d DECISION %d", i.Case, i.N) }
 
 // booked are the credits of a case that are in the books, and what they come to.
-func (d *Desk) booked(ctx context.Context, s *scene) (all map[string]bool, net, gross money.Micro, err error) {
+func (d *Desk) booked(ctx context.Context, s *scene) (all map[string]bool, gross money.Micro, err error) {
 	refs := []string{}
 	for i := range s.past {
 		refs = append(refs, Reference(&s.past[i]))
@@ -164,17 +164,17 @@ func (d *Desk) booked(ctx context.Context, s *scene) (all map[string]bool, net, 
 			continue
 		}
 		if err != nil {
-			return nil, 0, 0, err
+			return nil, 0, err
 		}
-		all[ref], net, gross = true, net.Add(e.Net), gross.Add(-e.Amount(books.Customer(s.c.Customer)))
+		all[ref], gross = true, gross.Add(-e.Amount(books.Customer(s.c.Customer)))
 	}
-	return all, net, gross, nil
+	return all, gross, nil
 }
 
-// credit books a credit note, once. Its gross is what the rest of the case falls by, so that charge, credits and rest agree to the coin,
-// each rounded as a bill is. A fraction of a coin is not booked: the next credit has it.
-func (d *Desk) credit(ctx context.Context, s *scene, c billing.Credit) error {
-	done, net, gross, err := d.booked(ctx, s)
+// credit books a credit note, once; more is what it gives beyond what is in force. Its gross is what is missing in the books until charge, credits
+// and rest agree to the coin, each rounded as a bill is. A fraction of a coin is not booked: the next credit has it.
+func (d *Desk) credit(ctx context.Context, s *scene, c billing.Credit, more money.Micro) error {
+	done, gross, err := d.booked(ctx, s)
 	if err != nil || done[c.Reference] || c.Net <= 0 {
 		return err
 	}
@@ -182,7 +182,8 @@ func (d *Desk) credit(ctx context.Context, s *scene, c billing.Credit) error {
 	if err != nil {
 		return err
 	}
-	rest, err := d.gross(ctx, s, s.charged()-net-c.Net)
+	given, _, _, _ := s.made()
+	rest, err := d.gross(ctx, s, s.charged()-given-s.refunded(false)-more)
 	if err != nil {
 		return err
 	}
@@ -192,8 +193,10 @@ func (d *Desk) credit(ctx context.Context, s *scene, c billing.Credit) error {
 	}
 	_, err = d.o.Billing.Credit(ctx, c)
 	var off *billing.Invalid
-	if errors.As(err, &off) { // the rate of VAT changed since the credit before this one: each is rounded by itself
-		c.Gross = 0
+	if errors.As(err, &off) { // another credit is still to be booked, or the rate of VAT has changed: each is rounded by itself
+		if c.Gross, err = d.gross(ctx, s, c.Net); err != nil || c.Gross == 0 {
+			return err
+		}
 		_, err = d.o.Billing.Credit(ctx, c)
 	}
 	if errors.Is(err, billing.ErrBooked) {
@@ -216,7 +219,7 @@ func (d *Desk) give(ctx context.Context, s *scene, x *settle.Settlement) ([]sett
 	}
 	c.Reason = fmt.Sprintf("Case %d: of %s charged, %s ours to bear, %s down to cost price, %s credit of the carrier.", x.Case,
 		amount(l.Charged.Amount), amount(l.Ours.Amount), amount(l.ToCost.Amount), amount(l.Credit.Amount))
-	if err := d.credit(ctx, s, c); err != nil {
+	if err := d.credit(ctx, s, c, x.Given); err != nil {
 		return nil, err
 	}
 	return d.cover(ctx, s, c.Reference)
@@ -235,7 +238,7 @@ func (d *Desk) Refund(ctx context.Context, x *casework.Case, i *casework.Item) e
 		}
 	}
 	c := billing.Credit{Net: min(i.Amount, left), Reference: decisionRef(i), By: i.By, Reason: i.Text}
-	if err := d.credit(ctx, s, c); err != nil {
+	if err := d.credit(ctx, s, c, 0); err != nil {
 		return err
 	}
 	plans, err := d.cover(ctx, s, c.Reference)
@@ -255,14 +258,15 @@ func (d *Desk) cover(ctx context.Context, s *scene, reference string) ([]settle.
 	if err != nil {
 		return nil, err
 	}
-	_, net, _, err := d.booked(ctx, s)
+	_, credited, err := d.booked(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	rest, err := d.gross(ctx, s, s.charged()-net)
+	rest, err := d.gross(ctx, s, s.charged())
 	if err != nil {
 		return nil, err
 	}
+	rest -= credited
 	for i := range plans {
 		rest -= plans[i].Banked()
 	}

@@ -44,8 +44,14 @@ type scene struct {
 	trunk    string
 	line     string
 	calls    []call.ID
+	book     *book.Book
 	bills    *billing.Billing
 	broken   error // of booking
+}
+
+func isInvalid(err error) bool {
+	var field *book.Invalid
+	return errors.As(err, &field)
 }
 
 // failing is a store whose books fail while there is an error.
@@ -91,7 +97,7 @@ func open(t *testing.T) *scene {
 	must(t, err)
 	line, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "2710", Customer: customer.ID})
 	must(t, err)
-	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID()}
+	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID(), book: b}
 	s.bills = billing.New(billing.Options{Store: failing{db, &s.broken}, Book: b, Provider: "Example Telecom"})
 	s.desk, err = settle.New(settle.Options{Store: db, Book: b, Billing: s.bills, SecondAbove: func() money.Micro { return 3 * money.Pound }})
 	must(t, err)
