@@ -49,6 +49,9 @@ func (r *Row) Trim() bool {
 	return r.Fits()
 }
 
+// AboutInstalment says that a message in a case is about an instalment of its plan.
+const AboutInstalment = "instalment"
+
 // ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
 const ByAnswer = "the answer to a notice"
 

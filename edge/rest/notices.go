@@ -126,6 +126,8 @@ var meanings = map[notify.Kind]string{
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",
 	notify.AccessChanged:   "Somebody may sign in, or no longer, or with something else; or the wait for what loosens was changed.",
+	notify.CaseCredit:      "A credit was booked for a case.",
+	notify.Instalment:      "An instalment of a plan is coming or late, or the plan has ended because one was missed.",
 	notify.ChangeWaiting:   "A customer's own people loosened something: it waits, and can be called off.",
 	notify.Digest:          "What happened since the last digest, in one message.",
 	notify.Test:            "A test of a mail address or webhook.",

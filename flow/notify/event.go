@@ -108,6 +108,10 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readPassword(f)
 	case fact.KindChangeWaiting:
 		return n.readChange(f)
+	case fact.KindCaseNoted:
+		return n.readInstalment(f)
+	case fact.KindCreditBooked:
+		return n.readCredit(f)
 	case fact.KindRequestMade:
 		return n.readRequest(f, RequestMade)
 	case fact.KindRequestGranted, fact.KindRequestRefused:

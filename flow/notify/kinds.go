@@ -24,6 +24,8 @@ const (
 	AccessChanged   Kind = "access-changed"
 	Bill            Kind = "bill"
 	BillReminder    Kind = "bill-reminder"
+	CaseCredit      Kind = "case-credit"
+	Instalment      Kind = "instalment"
 	Digest          Kind = "digest"
 	Test            Kind = "test"
 )
@@ -57,6 +59,8 @@ var own = []KindInfo{
 	{Kind: AccessChanged, Title: "Who can sign in, or how, has changed", Owner: true, Critical: true},
 	{Kind: Bill, Title: "A bill", Owner: true},
 	{Kind: BillReminder, Title: "A bill that is not paid", Owner: true},
+	{Kind: CaseCredit, Title: "A credit for a case", Owner: true},
+	{Kind: Instalment, Title: "An instalment of a plan", Owner: true},
 	{Kind: Digest, Title: "What happened on your lines"},
 	{Kind: Test, Title: "A test"},
 }

@@ -31,7 +31,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, CaseCredit: {owner}, Instalment: {owner}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -54,6 +54,10 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	w.fact("token.added", "", `{"by":"acme/ana","after":{"login":"acme/ana","mail":"ana@home.example","token":"ci","scopes":"read lock"}}`)
 	w.fact("bill.issued", "", `{"by":"auto","bill":17,"count":2,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
 	w.fact("bill.reminded", "", `{"bill":17,"reminder":1,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
+	w.fact("case.noted", "", `{"by":"auto","case":17,"item":4,"item_kind":"message","text":"Instalment 1 of 3 is due.","what":"instalment"}`)
+	w.fact("case.noted", "", `{"by":"staff/tom","case":17,"item":5,"item_kind":"message","text":"Was anybody there?"}`)
+	w.fact("credit.booked", "", `{"by":"staff/tom","reference":"CASE 17 SETTLEMENT 1","gross_micro":99740000,"why":"Case 17."}`)
+	w.fact("credit.booked", "", `{"by":"staff/tom","reference":"BY HAND","gross_micro":99740000,"why":"x"}`)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
 	w.must(err)
 	asked, err := w.book.Ask(t.Context(), "staff", "2001", account.InternationalCeiling, int64(50*money.PencePerMinute), time.Time{}, "a supplier")

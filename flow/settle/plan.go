@@ -211,6 +211,10 @@ func (d *Desk) enter(ctx context.Context, w store.SettleWrite, id int64, i casew
 	}
 	i.Case, i.N, i.At, i.By = id, int64(len(items))+1, now, auto
 	w.Case = &store.CaseWrite{Items: []casework.Item{i}}
+	if len(w.Plans) > 0 { // the customer's contacts are notified
+		said := fact.CaseNoted{By: auto, Case: id, Item: i.N, ItemKind: string(i.Kind), Text: i.Text, What: fact.AboutInstalment}
+		facts = append(facts, said.Row(now, fact.Subject{Account: w.Plans[0].Customer}))
+	}
 	err = d.o.Store.WriteSettle(ctx, w, facts...)
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {
 		return nil
