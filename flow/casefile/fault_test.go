@@ -282,7 +282,7 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (
 }
 
 func (r *rule) soundJudge(`},
-		{"	if c.field == account.NumFields && !f.Tight {\n", "	if fault == \"caps\" && c.kind == CondPurse || c.field == account.NumFields && !f.Tight {\n"},
+		{"	if c.field == account.NumFields && c.purse < ResellerDay && !f.Tight {\n", "	if fault == \"caps\" && c.kind == CondPurse || c.field == account.NumFields && c.purse < ResellerDay && !f.Tight {\n"},
 	},
 }
 
