@@ -22,6 +22,7 @@ import (
 	"ringfence/flow/desk"
 	"ringfence/flow/evidence"
 	"ringfence/flow/notify"
+	"ringfence/flow/retention"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -37,13 +38,14 @@ func (a *App) adminDeps() rest.Deps {
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
 		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
-		Bans:     func() *ban.List { return a.shield.bans },
-		Cases:    func() *desk.Cases { return a.cases },
-		Watch:    func() *watch.Watch { return a.watch },
-		Notices:  func() *notify.Notifier { return a.notices },
-		Public:   func() *status.Status { return a.public },
-		Casefile: func() *casefile.Casefile { return a.casefile },
-		Evidence: func() *evidence.Evidence { return a.evidence },
+		Bans:      func() *ban.List { return a.shield.bans },
+		Cases:     func() *desk.Cases { return a.cases },
+		Watch:     func() *watch.Watch { return a.watch },
+		Notices:   func() *notify.Notifier { return a.notices },
+		Public:    func() *status.Status { return a.public },
+		Casefile:  func() *casefile.Casefile { return a.casefile },
+		Evidence:  func() *evidence.Evidence { return a.evidence },
+		Retention: func() *retention.Retention { return a.retention },
 	}
 }
 

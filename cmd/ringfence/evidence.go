@@ -89,7 +89,11 @@ func (c *evidenceVerify) Run(s *session) error {
 		return err
 	}
 	defer f.Close()
-	r, err := seal.Verify(f, c.Key...)
+	text, err := unpacked(c.File, f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	r, err := seal.Verify(text, c.Key...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}

@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/flow/retention"
 	"ringfence/flow/settle"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
@@ -104,6 +105,8 @@ type Deps struct {
 	Watch    func() *watch.Watch
 	Notices  func() *notify.Notifier
 	Public   func() *status.Status
+	// Retention is what is kept, and how long.
+	Retention func() *retention.Retention
 	// Evidence is the seal of the journal.
 	Evidence func() *evidence.Evidence
 

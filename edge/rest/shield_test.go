@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/evidence"
 	"ringfence/flow/guard"
 	"ringfence/flow/notify"
+	"ringfence/flow/retention"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -87,6 +88,8 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 		t.Fatal(err)
 	}
 	d.Evidence = func() *evidence.Evidence { return e }
+	kept := retention.New(retention.Options{Store: f.paid, Policy: func() retention.Policy { return retention.Policy{} }})
+	d.Retention = func() *retention.Retention { return kept }
 	d.Public = func() *status.Status { return p }
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
 	d.Cases = sync.OnceValue(func() *desk.Cases { return f.cases(t, w) })

@@ -193,7 +193,7 @@ func (s *sweep) archives(ctx context.Context) error {
 			return err
 		}
 		if why != retain.Expired {
-			s.out.Held[retain.Archives] = map[retain.Why]int64{why: s.out.Held[retain.Archives][why] + 1}
+			s.held(retain.Archives, why)
 			continue
 		}
 		if err := s.gone(ctx, a); err != nil {

@@ -242,22 +242,19 @@ func (s *sweep) ripe(ctx context.Context, f store.OldFilter, yield func([]store.
 		if err != nil || len(all) == 0 {
 			return err
 		}
-		var go_ []store.Old
+		var going []store.Old
 		for i := range all {
 			why, _ := rules.Decide(&all[i].Item, s.now)
 			switch why {
 			case retain.Expired:
-				go_ = append(go_, all[i])
+				going = append(going, all[i])
 			case retain.Young:
 			default:
-				if s.out.Held[f.Kind] == nil {
-					s.out.Held[f.Kind] = map[retain.Why]int64{}
-				}
-				s.out.Held[f.Kind][why]++
+				s.held(f.Kind, why)
 			}
 		}
-		if len(go_) > 0 {
-			if err := yield(go_); err != nil {
+		if len(going) > 0 {
+			if err := yield(going); err != nil {
 				return err
 			}
 		}
@@ -266,6 +263,14 @@ func (s *sweep) ripe(ctx context.Context, f store.OldFilter, yield func([]store.
 			return nil
 		}
 	}
+}
+
+// held counts what stays although it has expired.
+func (s *sweep) held(k retain.Kind, why retain.Why) {
+	if s.out.Held[k] == nil {
+		s.out.Held[k] = map[retain.Why]int64{}
+	}
+	s.out.Held[k][why]++
 }
 
 // drop deletes things in small transactions, with rests between.

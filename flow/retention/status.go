@@ -1,0 +1,99 @@
+package retention
+
+import (
+	"context"
+	"time"
+
+	"ringfence/core/fact"
+	"ringfence/core/retain"
+	"ringfence/state/store"
+)
+
+// Status is how long things are kept, and what has become of those whose time has come.
+type Status struct {
+	Kinds           []Kind
+	Last            time.Time // when this node last looked; zero: not since it started
+	Archive         bool
+	Archives        int64
+	Archived, Bytes int64 // calls and bytes in them
+	Holds, Cases    int64 // in force; live
+}
+
+// Kind is one kind.
+type Kind struct {
+	Kind         retain.Kind
+	Keep         retain.Period
+	Oldest, Next time.Time // of the oldest; when it has been kept long enough
+	Deleted      int64     // since the start
+	Held         map[retain.Why]int64
+}
+
+// Status reads it. Nothing is counted: each kind costs a look for its oldest.
+func (r *Retention) Status(ctx context.Context) (out Status, err error) {
+	p := r.o.Policy()
+	last, deleted := r.Last()
+	out.Last, out.Archive = last.At, p.Archive
+	all, err := r.o.Store.Archives(ctx, "")
+	if err != nil {
+		return out, err
+	}
+	for i := range all {
+		out.Archives, out.Archived, out.Bytes = out.Archives+1, out.Archived+all[i].Calls, out.Bytes+all[i].Bytes
+	}
+	holds, err := r.o.Store.LegalHolds(ctx, false)
+	if err != nil {
+		return out, err
+	}
+	live, err := r.o.Store.LiveCases(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Holds, out.Cases = int64(len(holds)), int64(len(live))
+	for _, k := range retain.Kinds() {
+		kind := Kind{Kind: k, Keep: p.Keep[k], Deleted: deleted[k], Held: last.Held[k]}
+		if kind.Oldest, err = r.oldest(ctx, k, all); err != nil {
+			return out, err
+		}
+		if !kind.Oldest.IsZero() {
+			kind.Next = kind.Keep.End(kind.Oldest)
+		}
+		out.Kinds = append(out.Kinds, kind)
+	}
+	return out, nil
+}
+
+// oldest is when the oldest thing of a kind was; zero: there is none.
+func (r *Retention) oldest(ctx context.Context, k retain.Kind, archives []Archive) (at time.Time, err error) {
+	parts := []string{""}
+	switch k {
+	case retain.Archives:
+		if len(archives) > 0 {
+			at = archives[0].LastAt
+		}
+		return at, nil
+	case retain.Books:
+		parts = []string{"bill", "entry"}
+	case retain.Journal, retain.Audit:
+		kinds, err := r.o.Store.FactKinds(ctx)
+		if err != nil {
+			return at, err
+		}
+		parts = nil
+		for _, kind := range kinds {
+			if retain.OfFact(kind) == k && kind != fact.KindNotifyBegan {
+				parts = append(parts, kind)
+			}
+		}
+	}
+	for _, part := range parts {
+		f := store.OldFilter{Kind: k, Part: part, Before: time.Now().AddDate(1, 0, 0), Limit: 1}
+		some, err := r.o.Store.Old(ctx, f)
+		if err != nil {
+			return at, err
+		}
+		if len(some) > 0 && (at.IsZero() || some[0].At.Before(at)) {
+			at = some[0].At
+		}
+	}
+	return at, nil
+}
