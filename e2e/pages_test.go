@@ -340,7 +340,7 @@ func (v *visitor) examine(axe string, paths ...string) {
 					{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}, // no colour is on its way
 				}}
 				// So high that no bar at the edge lies on anything.
-				v.do("look at "+path, chromedp.EmulateViewport(width, 5000), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+				v.do("look at "+path, chromedp.EmulateViewport(width, 12_000), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 					_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, media)
 					return err
 				}))
