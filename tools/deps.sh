@@ -23,6 +23,8 @@ look() { # look WHAT: which packages are missing
 		need linphone-daemon linphone-cli
 		need svcrack sipvicious
 		need nft nftables
+		need python3 python3 # runs the verifier that a case file carries
+		need openssl openssl # stamps the time of checkpoints
 		need ip iproute2 # network namespaces of the kernel tests
 		need chromium chromium # looks at the mails and pages of docs/screenshots
 		command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server

@@ -140,6 +140,9 @@ func TestACaseFileIsProven(t *testing.T) {
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no python3: tools/deps.sh installs it")
+		}
 		t.Skip("there is no python3 here: the verifier in the archive is not run")
 	}
 	b := openHouse(t).withEvidence()

@@ -159,7 +159,7 @@ func (d *Desk) Invoice(ctx context.Context, by string, id int64, data []byte, o 
 		return out, err
 	}
 	out = settle.Compare(ours, rows)
-	x.Invoice = clip(o.File, 200)
+	x.Invoice = casework.FileName(o.File)
 	calls = onInvoice(calls, out.Rows, never)
 	for i := range calls {
 		calls[i].Claim = x.ID

@@ -325,14 +325,14 @@ func TestAnInvoiceBesideOurMetering(t *testing.T) {
 		"2026-07-13 00:41:16,,+37160000112,60,0.20,\n" +
 		"2026-07-13 05:00:00,,=1+1,60,0.20,\n" // never seen
 	for range 2 { // the second time replaces the first
-		out, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{File: "north.csv"})
+		out, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{File: "../no\u202erth.csv"})
 		must(t, err)
 		if len(out.Missing) != 1 || out.Kinds[core.Early].Calls != 1 || out.Kinds[core.RanOn].Calls != 1 || out.Kinds[core.NeverSeen].Amount != 200_000 {
 			t.Errorf("%+v", out)
 		}
 		x, calls, err := s.desk.Claim(ctx, 1)
 		must(t, err)
-		if x.Claimed != 930_000 || x.Calls != 5 || len(calls) != 5 || calls[3].Claimed != 0 {
+		if x.Invoice != "no_rth.csv" || x.Claimed != 930_000 || x.Calls != 5 || len(calls) != 5 || calls[3].Claimed != 0 {
 			t.Errorf("%+v\n%+v", x, calls)
 		}
 	}
