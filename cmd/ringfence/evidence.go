@@ -112,7 +112,7 @@ func (c *evidenceVerify) Run(s *session) error {
 		}
 	}
 	if n := len(r.Findings); n > 0 {
-		return fmt.Errorf("%s is not as it was sealed: %d findings", filepath.Base(c.File), n)
+		return fmt.Errorf("%s is not as it was sealed: %s", filepath.Base(c.File), api.Count(n, "finding", "findings"))
 	}
 	last := r.Passed[len(r.Passed)-1]
 	return s.say("%d rows are as they were sealed, %d of them unsealed. Checkpoint %d of %s: %s", r.Rows, r.Unsealed, last.Number, last.At.Format("2006-01-02 15:04:05 MST"), last.Mark())
