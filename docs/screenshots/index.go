@@ -33,7 +33,7 @@ var own = map[notify.Kind]string{
 	notify.ChangeWaiting:   "The customer's own people loosened something, and it waits as long as the owner chose. Every contact is notified, with the note that the owner left, and any of the people may call it off.",
 	notify.AccessChanged:   "Somebody was added or removed who may sign in, a person's password, passkeys, app of codes, recovery codes, role or address changed, a token was made, or the wait for what loosens was changed. A thief who got in makes a way back: so the contacts are notified, and the person at their own address.",
 	notify.CaseCredit:      "A credit note was booked for a case: calls that were found free, what lies above cost price, what a carrier granted, or a sum that was given back.",
-	notify.Instalment:      "Once a week before an instalment is due, once on the day after if it has not come, and once when the plan has ended because one was missed.",
+	notify.Instalment:      "A week before an instalment is due, the day after if it has not come, and when the plan has ended because one was missed.",
 	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are notified, with the note from staff.",
 	notify.Bill:            "A bill was issued. It is attached as a PDF. It goes to the contacts whose preference for `bill` is `now` or `digest`; if there are none, to all contacts; if none of them has a mail address, to the owner's.",
 	notify.BillReminder:    "Something of a bill is unpaid on a day that `billing.reminders` names. It says what is left to pay without what is in dispute and what a plan lets be paid later. It goes where bills go, and has the bill attached.",

@@ -27,6 +27,6 @@ func (n *Notifier) readCredit(f *store.Fact) (draft, bool) {
 		return draft{}, false
 	}
 	d := n.drafted(f, CaseCredit)
-	d.Text = strange(fmt.Sprintf("%s less is asked of you, with VAT. %s", money.Billing().Amount(b.Gross), b.Why), maxText)
+	d.Text = strange(fmt.Sprintf("You owe %s less, VAT included. %s", money.Billing().Amount(b.Gross), b.Why), maxText)
 	return d, true
 }

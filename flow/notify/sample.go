@@ -68,7 +68,7 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		raw, _ := json.Marshal(billEvidence(&b, reminder)) // plain texts and numbers
 		d.Evidence = evidence(raw)
 	case info.Kind == CaseCredit:
-		d.line, d.Text = "", "£99.74 less is asked of you, with VAT. Case 17: of £245.59 charged, £31.08 ours to bear, £38.12 down to cost price, £20.00 credit of the carrier."
+		d.line, d.Text = "", "You owe £99.74 less, VAT included. Case 17: £245.59 was charged. We bear £31.08. Our cost price takes off £38.12. The carrier has credited £20.00."
 	case info.Kind == Instalment:
 		d.line, d.Text = "", "Case 17: Instalment 1 of 3, £52.13, is due on Monday 27 July 2026. You may pay more, or all of £156.39, at any time; that costs nothing."
 	case info.Kind == Digest:

@@ -217,12 +217,25 @@ func (d *Desk) give(ctx context.Context, s *scene, x *settle.Settlement) ([]sett
 			c.Calls = append(c.Calls, calls[i].ID)
 		}
 	}
-	c.Reason = fmt.Sprintf("Case %d: of %s charged, %s ours to bear, %s down to cost price, %s credit of the carrier.", x.Case,
-		amount(l.Charged.Amount), amount(l.Ours.Amount), amount(l.ToCost.Amount), amount(l.Credit.Amount))
+	c.Reason = reason(x.Case, l)
 	if err := d.credit(ctx, s, c, x.Given); err != nil {
 		return nil, err
 	}
 	return d.cover(ctx, s, c.Reference)
+}
+
+// reason is why a case is credited, for its customer.
+func reason(id int64, l *settle.List) string {
+	text := fmt.Sprintf("Case %d: %s was charged.", id, amount(l.Charged.Amount))
+	for _, part := range []struct {
+		sum  money.Micro
+		says string
+	}{{l.Ours.Amount, " We bear %s."}, {l.ToCost.Amount, " Our cost price takes off %s."}, {l.Credit.Amount, " The carrier has credited %s."}} {
+		if part.sum > 0 {
+			text += fmt.Sprintf(part.says, amount(part.sum))
+		}
+	}
+	return text
 }
 
 // Refund gives back the sum of a decision, once, and never more than is left of what the calls of its case were charged.
