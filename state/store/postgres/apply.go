@@ -161,6 +161,11 @@ func scan(r pgx.Rows, row func() error) error {
 	return r.Err()
 }
 
+// leafPlace is the place of the next leaf of the tree that a parameter names.
+func leafPlace(param string) string {
+	return "COALESCE((SELECT first + length(hashes) / 32 FROM seal_leaf WHERE tree = " + param + " ORDER BY first DESC LIMIT 1), 0)"
+}
+
 // counted ends the transaction, by dividing by zero, unless exactly as many rows are written as the parameter says.
 func counted(statement string, param int) string {
 	return fmt.Sprintf("WITH w AS (%s RETURNING 1) SELECT 1 / (CASE WHEN (SELECT count(*) FROM w) = $%d THEN 1 ELSE 0 END)", statement, param)
@@ -203,7 +208,7 @@ var (
 // of no other transaction stand between them.
 func sealing(hashes, rows string) string {
 	return "WITH w AS (" + insertFacts + " RETURNING seq, key, proof), l AS (INSERT INTO seal_leaf (seq, tree, first, seqs, hashes) SELECT min(w.seq), $10::text, " +
-		sqlstore.LeafPlace("$10::text") + ", string_agg(int8send(w.seq), ''::bytea ORDER BY w.seq), " + hashes + " FROM " + rows + " HAVING count(*) > 0) SELECT key FROM w"
+		leafPlace("$10::text") + ", string_agg(int8send(w.seq), ''::bytea ORDER BY w.seq), " + hashes + " FROM " + rows + " HAVING count(*) > 0) SELECT key FROM w"
 }
 
 // unnest is a table of one array for each value of a row, typed like it.

@@ -160,6 +160,31 @@ func (h *hot) readPurses(k *sqlstore.Known, ops []store.Op) error {
 }
 
 func (h *hot) write(p *sqlstore.Plan) error {
+	sealed := h.sealed.ahead(p.Facts)
+	if err := h.writeMoney(p); err != nil {
+		sealed()
+		return err
+	}
+	var there []int // facts that are not new
+	h.sealed.reset()
+	for i, f := range sealed() {
+		wrote, err := h.fact(&f)
+		if err != nil {
+			return err
+		}
+		if !wrote {
+			there = append(there, i)
+		}
+	}
+	if err := h.seal(); err != nil {
+		return err
+	}
+	p.Wrote(func(i int) bool { return !slices.Contains(there, i) })
+	return nil
+}
+
+// writeMoney writes the purses, calls and records of a plan.
+func (h *hot) writeMoney(p *sqlstore.Plan) error {
 	for _, q := range p.Purses {
 		if err := h.writePurse(q); err != nil {
 			return err
@@ -180,21 +205,6 @@ func (h *hot) write(p *sqlstore.Plan) error {
 			return err
 		}
 	}
-	var there []int // facts that are not new
-	h.sealed.reset()
-	for i := range p.Facts {
-		wrote, err := h.fact(&p.Facts[i])
-		if err != nil {
-			return err
-		}
-		if !wrote {
-			there = append(there, i)
-		}
-	}
-	if err := h.seal(); err != nil {
-		return err
-	}
-	p.Wrote(func(i int) bool { return !slices.Contains(there, i) })
 	return nil
 }
 

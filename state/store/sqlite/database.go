@@ -217,6 +217,6 @@ func (t transaction) Append(ctx context.Context, facts []store.Fact) (wrote int6
 	if s.first == 0 {
 		return wrote, nil
 	}
-	_, err = t.Exec(ctx, insertLeaves, s.first, tree, s.seqs, s.hashes)
+	_, err = t.Exec(ctx, insertLeaves, s.first, tree, s.packed(), s.hashes)
 	return wrote, err
 }

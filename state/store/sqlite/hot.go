@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ringfence/core/seal"
@@ -38,7 +39,7 @@ const (
 var insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" + sqlstore.OnceFacts
 
 // insertLeaves puts the leaves of one transaction at the end of the tree.
-var insertLeaves = "INSERT INTO seal_leaf (seq, tree, first, seqs, hashes) SELECT $1, $2, " + sqlstore.LeafPlace("$2") + ", $3, $4"
+const insertLeaves = "INSERT INTO seal_leaf (seq, tree, first, seqs, hashes) SELECT $1, $2, " + leafPlace + ", $3, $4"
 
 // tree is the name of the one tree of a file: one process owns it.
 const tree = "main"
@@ -46,8 +47,43 @@ const tree = "main"
 // sealed gathers the leaves of a transaction.
 type sealed struct {
 	sqlstore.Sealing
-	first        int64 // seq of the first; 0 when there is none
+	first, last  int64 // seqs of the first, 0 when there is none, and of the last
 	seqs, hashes []byte
+	rows         []sealedRow
+}
+
+// packed is the first seq alone when the others follow it one by one, as they nearly always do.
+func (s *sealed) packed() []byte {
+	if s.last-s.first+1 == int64(len(s.seqs)/8) {
+		return s.seqs[:8]
+	}
+	return s.seqs
+}
+
+// sealedRow is a fact as it is written, and its leaf.
+type sealedRow struct {
+	values []any
+	leaf   seal.Hash
+}
+
+// manyFacts are enough that another processor seals them while the purses and calls of their transaction are written.
+const manyFacts = 8
+
+// ahead seals facts, and gives them once they are ready. Its function must be called before the next transaction.
+func (s *sealed) ahead(facts []store.Fact) func() []sealedRow {
+	s.rows = slices.Grow(s.rows[:0], len(facts))[:len(facts)]
+	work := func() []sealedRow {
+		for i := range facts {
+			s.rows[i].values, s.rows[i].leaf = s.Row(&facts[i])
+		}
+		return s.rows
+	}
+	if len(facts) < manyFacts {
+		return work
+	}
+	ready := make(chan []sealedRow, 1)
+	go func() { ready <- work() }()
+	return func() []sealedRow { return <-ready }
 }
 
 func (s *sealed) reset() { s.first, s.seqs, s.hashes = 0, s.seqs[:0], s.hashes[:0] }
@@ -56,6 +92,7 @@ func (s *sealed) add(seq int64, leaf seal.Hash) {
 	if s.first == 0 {
 		s.first = seq
 	}
+	s.last = seq
 	s.seqs, s.hashes = binary.BigEndian.AppendUint64(s.seqs, uint64(seq)), append(s.hashes, leaf[:]...)
 }
 
@@ -143,10 +180,9 @@ func (h *hot) run(which int, args []any) (driver.Result, error) {
 	return h.st[which].(driver.StmtExecContext).ExecContext(context.Background(), h.bind(args))
 }
 
-// fact writes and seals a fact, if its key is not there.
-func (h *hot) fact(f *store.Fact) (wrote bool, err error) {
-	values, leaf := h.sealed.Row(f)
-	r, err := h.run(fact, values)
+// fact writes a sealed fact, if its key is not there.
+func (h *hot) fact(f *sealedRow) (wrote bool, err error) {
+	r, err := h.run(fact, f.values)
 	if err != nil {
 		return false, err
 	}
@@ -154,7 +190,7 @@ func (h *hot) fact(f *store.Fact) (wrote bool, err error) {
 		return false, err
 	}
 	seq, err := r.LastInsertId()
-	h.sealed.add(seq, leaf)
+	h.sealed.add(seq, f.leaf)
 	return true, err
 }
 
@@ -164,7 +200,7 @@ func (h *hot) seal() error {
 	if s.first == 0 {
 		return nil
 	}
-	return h.one(leaves, s.first, tree, s.seqs, s.hashes)
+	return h.one(leaves, s.first, tree, s.packed(), s.hashes)
 }
 
 // one runs a statement that must change one row: its condition is the plan's.

@@ -86,11 +86,6 @@ func (s *Sealing) Row(f *store.Fact) ([]any, seal.Hash) {
 	return FactValues(&x), leaf
 }
 
-// LeafPlace is the place of the next leaf of the tree that a parameter names.
-func LeafPlace(param string) string {
-	return "COALESCE((SELECT first + length(hashes) / 32 FROM seal_leaf WHERE tree = " + param + " ORDER BY first DESC LIMIT 1), 0)"
-}
-
 // UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, the snapshot if
 // there is one, and unproven.
 func UpdateValues(c *call.Open) []any {

@@ -31,18 +31,21 @@ func (s *Queries) Trees(ctx context.Context) (map[string]int64, error) {
 	return out, about("reading the trees", err)
 }
 
-const selectLeaves = "SELECT tree, first, seqs, hashes FROM seal_leaf "
+// ReadLeaves streams rows of leaves.
+func ReadLeaves(ctx context.Context, q Querier, where string, args []any, yield func(store.Leaves) error) error {
+	return about("reading leaves", each(ctx, q, "SELECT tree, first, seqs, hashes FROM seal_leaf "+where, args, leavesOf(yield)))
+}
 
 // Leaves streams leaves of one tree.
 func (s *Queries) Leaves(ctx context.Context, tree string, from, until int64, yield func(store.Leaves) error) error {
-	const sql = selectLeaves + "WHERE tree = $1 AND first >= COALESCE((SELECT max(first) FROM seal_leaf WHERE tree = $1 AND first <= $2), 0) AND first < $3 ORDER BY first"
-	return about("reading leaves", each(ctx, s.db, sql, []any{tree, from, until}, leavesOf(yield)))
+	const where = "WHERE tree = $1 AND first >= COALESCE((SELECT max(first) FROM seal_leaf WHERE tree = $1 AND first <= $2), 0) AND first < $3 ORDER BY first"
+	return ReadLeaves(ctx, s.db, where, []any{tree, from, until}, yield)
 }
 
 // LeavesOf streams leaves by the seqs of their facts.
 func (s *Queries) LeavesOf(ctx context.Context, from, until int64, yield func(store.Leaves) error) error {
-	const sql = selectLeaves + "WHERE seq >= COALESCE((SELECT max(seq) FROM seal_leaf WHERE seq <= $1), 0) AND seq < $2 ORDER BY seq"
-	return about("reading leaves", each(ctx, s.db, sql, []any{from, until}, leavesOf(yield)))
+	const where = "WHERE seq >= COALESCE((SELECT max(seq) FROM seal_leaf WHERE seq <= $1), 0) AND seq < $2 ORDER BY seq"
+	return ReadLeaves(ctx, s.db, where, []any{from, until}, yield)
 }
 
 func leavesOf(yield func(store.Leaves) error) func(Rows) error {
@@ -53,12 +56,16 @@ func leavesOf(yield func(store.Leaves) error) func(Rows) error {
 			return err
 		}
 		const size = len(seal.Hash{})
-		if len(seqs)%8 != 0 || len(hashes)%size != 0 || len(seqs)/8 != len(hashes)/size {
+		n := len(hashes) / size
+		if len(hashes)%size != 0 || len(seqs) != 8 && len(seqs) != 8*n || n == 0 {
 			return fmt.Errorf("tree %s from %d on: %w", l.Tree, l.First, errLeaves)
 		}
-		for i := range len(seqs) / 8 {
-			l.Seqs = append(l.Seqs, int64(binary.BigEndian.Uint64(seqs[8*i:])))
-			l.Hashes = append(l.Hashes, seal.Hash(hashes[size*i:]))
+		for i := range n {
+			seq := int64(binary.BigEndian.Uint64(seqs)) + int64(i)
+			if len(seqs) > 8 {
+				seq = int64(binary.BigEndian.Uint64(seqs[8*i:]))
+			}
+			l.Seqs, l.Hashes = append(l.Seqs, seq), append(l.Hashes, seal.Hash(hashes[size*i:]))
 		}
 		return yield(l)
 	}
