@@ -87,6 +87,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	}
 	sets := []func(context.Context) ([]scene, func(), error){
 		control, resold, func(ctx context.Context) ([]scene, func(), error) { return staff(ctx, w) },
+		func(ctx context.Context) ([]scene, func(), error) { return affairs(ctx, w) },
 	}
 	for _, set := range sets {
 		scenes, leave, err := set(ctx)

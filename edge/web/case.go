@@ -26,6 +26,7 @@ type caseView struct {
 	Outcome  template.HTML
 	Banner   *banner // what was found, in a sentence
 	Sums     []sumRow
+	Owed     *owedView // what it comes to; nil: nothing is settled here
 	Disputed money.Micro
 	Marks    []string // the promises, over the columns of the calls
 	Verdicts []pickRow
@@ -118,6 +119,9 @@ func (s *Server) casePage(q *query, at, said string) (page, error) {
 	}
 	s.fillCase(q, &f, &v)
 	if err := s.caseCalls(q, &f, &v); err != nil {
+		return page{}, err
+	}
+	if v.Owed, err = s.caseOwed(q, &f, v.Path); err != nil {
 		return page{}, err
 	}
 	if v.Staff {

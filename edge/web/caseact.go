@@ -114,6 +114,9 @@ func (s *Server) caseWrong(q *query, err error) string {
 	if why := caseWhy(q, err); why != "" {
 		return why
 	}
+	if why := settleWhy(q, err); why != "" {
+		return why
+	}
 	return s.refused(q, err)
 }
 
@@ -286,6 +289,7 @@ func (s *Server) caseDeeds(q *query, f *desk.File, v *caseView) ([]caseDeed, err
 		{Name: "deadline", Label: q.t("case.new-deadline"), Help: q.t("case.by-when-help"), Most: 40},
 		state,
 	}})
+	s.settleDeeds(q, v, add)
 	outcome := field{Name: "outcome", Label: q.t("case.outcome")}
 	for _, o := range casework.Outcomes() {
 		outcome.Choices = append(outcome.Choices, choice{string(o), q.t("case.outcome-" + word(o)), false})

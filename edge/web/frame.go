@@ -101,6 +101,7 @@ var navigation = map[area][]struct {
 	staff: {
 		{"/staff", "frame.queue", "bell", "g q"},
 		{"/staff/cases", "frame.cases", "flag", "g o"},
+		{"/staff/claims", "frame.claims", "out", "g k"},
 		{"/staff/money", "frame.finance", "money", "g m"},
 		{"/staff/search", "frame.search", "search", "g c"},
 		{"/staff/calls", "frame.calls", "list", "g a"},

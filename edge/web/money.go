@@ -21,6 +21,7 @@ type moneyView struct {
 	Account                    *accountView // nil: nothing is billed here
 	Unbilled, Settled, Running string
 	Warning                    string
+	Plans                      string // the path of the customer's plans; "" is none
 	Period                     field
 	Lines                      []moneyLine
 	Sum                        moneySum
@@ -48,7 +49,7 @@ func (s *Server) money(q *query) (page, error) {
 	}
 	used := s.d.Watch.Used("account/" + q.Customer)[0]
 	x := records.Query{Customer: q.Customer, Period: records.Period(q.form.Get("period"))}
-	v := moneyView{Unbilled: s.reader.money(used.Settled.Add(used.Running)), Settled: s.reader.money(used.Settled), Running: s.reader.money(used.Running), Warning: q.t("money.no-warning")}
+	v := moneyView{Unbilled: s.reader.money(used.Settled.Add(used.Running)), Settled: s.reader.money(used.Settled), Running: s.reader.money(used.Running), Warning: q.t("money.no-warning"), Plans: s.known("/money/plans")}
 	if used.Level > 0 {
 		v.Warning = q.t("money.warning", "sum", s.reader.money(used.Level))
 	}
