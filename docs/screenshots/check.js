@@ -2,7 +2,10 @@
 (() => {
   const faults = [];
   const wide = document.documentElement.scrollWidth;
-  if (wide > innerWidth) faults.push(`${wide} pixels wide in a window of ${innerWidth}`);
+  if (wide > innerWidth) {
+    const out = [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth).map((e) => `${e.tagName.toLowerCase()}.${e.className}`);
+    faults.push(`${wide} pixels wide in a window of ${innerWidth}: ${out.slice(0, 5).join(", ")}`);
+  }
   for (const e of performance.getEntriesByType("resource")) {
     if (!e.name.endsWith("/favicon.ico") && !e.name.startsWith(`${location.origin}/assets/`)) faults.push(`it fetched ${e.name}`);
   }

@@ -318,7 +318,7 @@ func (s *Server) caseAround(q *query, f *desk.File, v *caseView) error {
 	}
 	for i := range links {
 		l := &links[i]
-		r := relatedRow{Icon: "place", Title: s.whose(l.Subject, ""), At: q.at(l.At), Amount: q.t("case.link-"+word(l.Why), "what", harmless(l.What, 60))}
+		r := relatedRow{Icon: "place", Title: s.whose(l.Subject, ""), At: q.at(l.At), Sub: q.t("case.link-"+word(l.Why), "what", harmless(l.What, 60))}
 		if x, ok := s.d.Book.Line(l.Line); ok {
 			r.Path = "/staff/lines/" + x.Handle()
 		}

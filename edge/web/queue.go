@@ -278,6 +278,7 @@ type relatedRow struct {
 	Icon, Path string
 	Title      template.HTML
 	At         time.Time
+	Sub        string
 	Amount     string
 }
 
