@@ -124,6 +124,10 @@ const (
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
 	KindStoreGapBooked      = "store.gap-booked"
+	KindPrivacyExported     = "privacy.exported"
+	KindPrivacyErasing      = "privacy.erasing"
+	KindPrivacyErased       = "privacy.erased"
+	KindArchiveCleared      = "archive.cleared"
 	KindPersonAdded         = "person.added"
 	KindPersonChanged       = "person.changed"
 	KindPersonRemoved       = "person.removed"
@@ -265,6 +269,10 @@ var Kinds = [...]string{
 	KindStoreRestored,
 	KindStoreGapAccepted,
 	KindStoreGapBooked,
+	KindPrivacyExported,
+	KindPrivacyErasing,
+	KindPrivacyErased,
+	KindArchiveCleared,
 	KindPersonAdded,
 	KindPersonChanged,
 	KindPersonRemoved,
@@ -6990,6 +6998,166 @@ func (f *StoreGapBooked) Kind() string { return KindStoreGapBooked }
 // Row is the fact as the journal keeps it.
 func (f *StoreGapBooked) Row(at time.Time, s Subject) Row {
 	return row(at, KindStoreGapBooked, 1, "", s, f.Append(buffer()))
+}
+
+// PrivacyExported is privacy.exported: somebody took a copy of everything that is held about a customer.
+type PrivacyExported struct {
+	By string // who did it: a member of staff, the owner, auto, or feed:NAME
+}
+
+// Append writes the JSON object after b.
+func (f *PrivacyExported) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PrivacyExported) Decode(body []byte) error {
+	*f = PrivacyExported{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PrivacyExported) Kind() string { return KindPrivacyExported }
+
+// Row is the fact as the journal keeps it.
+func (f *PrivacyExported) Row(at time.Time, s Subject) Row {
+	return row(at, KindPrivacyExported, 1, "", s, f.Append(buffer()))
+}
+
+// PrivacyErasing is privacy.erasing: the erasing of a customer's personal data was begun.
+type PrivacyErasing struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Erasure int64  // number of an erasure
+}
+
+// Append writes the JSON object after b.
+func (f *PrivacyErasing) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "erasure", f.Erasure)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PrivacyErasing) Decode(body []byte) error {
+	*f = PrivacyErasing{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "erasure":
+			return v.int(&f.Erasure)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PrivacyErasing) Kind() string { return KindPrivacyErasing }
+
+// Row is the fact as the journal keeps it.
+func (f *PrivacyErasing) Row(at time.Time, s Subject) Row {
+	return row(at, KindPrivacyErasing, 1, "", s, f.Append(buffer()))
+}
+
+// PrivacyErased is privacy.erased: the personal data of a customer is erased; what the books need is kept.
+type PrivacyErased struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Erasure int64  // number of an erasure
+}
+
+// Append writes the JSON object after b.
+func (f *PrivacyErased) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "erasure", f.Erasure)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PrivacyErased) Decode(body []byte) error {
+	*f = PrivacyErased{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "erasure":
+			return v.int(&f.Erasure)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PrivacyErased) Kind() string { return KindPrivacyErased }
+
+// Row is the fact as the journal keeps it.
+func (f *PrivacyErased) Row(at time.Time, s Subject) Row {
+	return row(at, KindPrivacyErased, 1, "", s, f.Append(buffer()))
+}
+
+// ArchiveCleared is archive.cleared: the personal data of a customer was taken out of an archive: its files have new hashes.
+type ArchiveCleared struct {
+	Archive     string // name of an archive of old calls
+	Node        string // the node that saw it
+	Erasure     int64  // number of an erasure
+	Count       int64  // how many
+	FactCount   int64  // facts of the journal among what is meant
+	SHA256      string // SHA-256 of that file
+	FactsSHA256 string // SHA-256 of the file of facts
+}
+
+// Append writes the JSON object after b.
+func (f *ArchiveCleared) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "archive", f.Archive)
+	b = putText(b, "node", f.Node)
+	b = putInt(b, "erasure", f.Erasure)
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "facts", f.FactCount)
+	b = putText(b, "sha256", f.SHA256)
+	b = putText(b, "facts_sha256", f.FactsSHA256)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ArchiveCleared) Decode(body []byte) error {
+	*f = ArchiveCleared{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "archive":
+			return v.text(&f.Archive)
+		case "node":
+			return v.text(&f.Node)
+		case "erasure":
+			return v.int(&f.Erasure)
+		case "count":
+			return v.int(&f.Count)
+		case "facts":
+			return v.int(&f.FactCount)
+		case "sha256":
+			return v.text(&f.SHA256)
+		case "facts_sha256":
+			return v.text(&f.FactsSHA256)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ArchiveCleared) Kind() string { return KindArchiveCleared }
+
+// Row is the fact as the journal keeps it.
+func (f *ArchiveCleared) Row(at time.Time, s Subject) Row {
+	return row(at, KindArchiveCleared, 1, "", s, f.Append(buffer()))
 }
 
 // PersonAdded is person.added: somebody may sign in from now on.

@@ -231,6 +231,14 @@ func empty(kind string) Body {
 		return new(StoreGapAccepted)
 	case KindStoreGapBooked:
 		return new(StoreGapBooked)
+	case KindPrivacyExported:
+		return new(PrivacyExported)
+	case KindPrivacyErasing:
+		return new(PrivacyErasing)
+	case KindPrivacyErased:
+		return new(PrivacyErased)
+	case KindArchiveCleared:
+		return new(ArchiveCleared)
 	case KindPersonAdded:
 		return new(PersonAdded)
 	case KindPersonChanged:

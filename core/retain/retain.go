@@ -91,6 +91,11 @@ const (
 	InCase   Why = "case"     // a case that is not closed, a plan that is not paid, a claim that is not answered
 	Open     Why = "open"     // it is not over
 	Held     Why = "hold"     // staff hold it
+
+	// Of a customer whose data is to be erased.
+	Talking   Why = "in-progress" // calls that are not over
+	Balance   Why = "balance"     // money that is owed one way or the other, without a bill
+	Reselling Why = "customers"   // a reseller's, who name it
 )
 
 // Rules are the periods in force and what is held.

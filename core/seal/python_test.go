@@ -51,3 +51,54 @@ func TestThePythonVerifierAgrees(t *testing.T) {
 		}
 	}
 }
+
+// TestClearedFilesStillProve: what is taken out of a file leaves every proof of it standing, for both verifiers, and nothing of it is left in the file.
+func TestClearedFilesStillProve(t *testing.T) {
+	j := filled(t)
+	other := newJournal(t) // a key that is not in the file
+	for name, keep := range map[string]func(int) bool{"all": all, "some": func(i int) bool { return i%3 == 1 }} {
+		for _, key := range []*journal{j, other} {
+			file := j.file(t, keep)
+			var once, twice strings.Builder
+			every := func(n int) func(*Sealed) bool {
+				i := 0
+				return func(*Sealed) bool { i++; return i%n == 0 }
+			}
+			cleared, err := Clear(&once, strings.NewReader(file), every(2), key.public, key.signer)
+			if err != nil || cleared == 0 {
+				t.Fatalf("%s: %d, %v", name, cleared, err)
+			}
+			if _, err := Clear(&twice, strings.NewReader(once.String()), every(3), key.public, key.signer); err != nil {
+				t.Fatal(err)
+			}
+			for what, text := range map[string]string{"once": once.String(), "twice": twice.String()} {
+				if f := verify(t, text).Findings; len(f) > 0 {
+					t.Errorf("%s, %s: %v", name, what, f)
+				}
+				pythonAgrees(t, text)
+			}
+			if n := strings.Count(once.String(), "07700900"); n != strings.Count(file, "07700900")-int(cleared) {
+				t.Errorf("%s: %d numbers are left of %d", name, n, strings.Count(file, "07700900"))
+			}
+		}
+	}
+	if _, err := Clear(&strings.Builder{}, strings.NewReader(j.file(t, all)[:2000]), func(*Sealed) bool { return true }, j.public, j.signer); err == nil {
+		t.Error("a file that was cut short was cleared")
+	}
+}
+
+// pythonAgrees wants the second verifier to find nothing.
+func pythonAgrees(t *testing.T, text string) {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("there is no python3")
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), python, "../../flow/evidence/verify.py", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -105,3 +106,21 @@ func (f *Follower) Turn(ctx context.Context) (more bool, err error) {
 
 // Lag is how old the last fact taken was, while more are there; 0: nothing waits.
 func (f *Follower) Lag() time.Duration { return time.Duration(f.lag.Load()) }
+
+// Reader is a stage that follows the journal with a cursor in the store. Kinds are what it reads; none is all.
+type Reader struct {
+	Stage string
+	Kinds []string
+}
+
+// Unread is the first Seq that one of them may still have to read, if it is of that kind; 0: nobody reads it. A stage that has not begun reads from the first.
+func Unread(cursors map[string]int64, readers []Reader, kind string) (first int64) {
+	for i := range readers {
+		if r := &readers[i]; len(r.Kinds) == 0 || slices.Contains(r.Kinds, kind) {
+			if at := cursors[r.Stage] + 1; first == 0 || at < first {
+				first = at
+			}
+		}
+	}
+	return first
+}

@@ -32,6 +32,7 @@ type OldFilter struct {
 	Part    string // of Journal and Audit: the kind of fact; of Calls: "" records, "facts" facts of calls without a record; of Books: "bill" or "entry"
 	Archive string // of Calls: those that are in this archive and not deleted yet, however old
 	Before  time.Time
+	Unread  int64 // of calls and facts: the first fact that a stage has still to read, which is not over; 0: all are read
 	After   Old
 	Limit   int
 }
@@ -56,6 +57,7 @@ type Archive struct {
 	Bytes       int64
 	CallsHash   string // hex SHA-256 of the file of records
 	FactsHash   string
+	Cleared     int64 // the last erasure that was carried out in the files
 }
 
 // States of an archive.

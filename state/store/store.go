@@ -179,6 +179,7 @@ type FactFilter struct {
 	After  int64
 	Before int64 // and before this one, the last first; 0: no limit
 	Line   string
+	Loose  string // about this customer, and naming no line: an index finds them
 	Call   call.ID
 	Calls  []call.ID // one of these, some hundred at most
 	Kind   string    // a prefix
@@ -240,6 +241,7 @@ type Store interface {
 	Status
 	Waitings
 	Cases
+	Erasing
 	Retaining
 	Settling
 

@@ -38,6 +38,7 @@ const (
 type Store struct {
 	caseless
 	store.Accounts  // nil: tests of the books use a real engine
+	store.Erasing   // nil: tests of what is erased use a real store
 	store.Retaining // nil: so do tests of what is deleted
 
 	seals
@@ -448,7 +449,7 @@ func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, erro
 		}
 	}
 	for x := range all {
-		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
+		if x.Seq > f.After && fits(f.Line, x.Line) && (f.Loose == "" || x.Line == "" && x.Account == f.Loose) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
 		}
 	}

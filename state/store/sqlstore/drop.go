@@ -136,7 +136,8 @@ func dropCases(ctx context.Context, tx Tx, all []store.Old, out *store.Dropped) 
 	return nil
 }
 
-func dropCase(ctx context.Context, tx Tx, id int64) (more bool, err error) {
+// dropFiles deletes some pieces of the files of a case.
+func dropFiles(ctx context.Context, tx Tx, id int64) (more bool, err error) {
 	files, err := caseItems.all(ctx, tx, " WHERE case_id = $1 AND file <> '' ORDER BY n", id)
 	if err != nil {
 		return false, err
@@ -147,6 +148,13 @@ func dropCase(ctx context.Context, tx Tx, id int64) (more bool, err error) {
 				return true, err
 			}
 		}
+	}
+	return false, nil
+}
+
+func dropCase(ctx context.Context, tx Tx, id int64) (more bool, err error) {
+	if more, err := dropFiles(ctx, tx, id); err != nil || more {
+		return more, err
 	}
 	claims, err := list(ctx, tx, "SELECT id FROM claim WHERE case_id = $1", []any{id}, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {

@@ -361,6 +361,10 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 	if f.Line != "" {
 		w.plain("line <> ''")
 	}
+	if f.Loose != "" {
+		w.and("account = ?", store.Clean(f.Loose))
+		w.plain("line = '' AND account <> ''")
+	}
 	if f.Call != "" || len(f.Calls) > 0 {
 		w.plain("call <> ''")
 	}
@@ -371,7 +375,7 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 // rareKinds are the kinds that a filter means, where the index by kind finds them: it is about no line and no call, whose own indexes
 // find less, and about none of the kinds that every call writes.
 func (s *Queries) rareKinds(ctx context.Context, f *store.FactFilter) (kinds []string, ok bool, err error) {
-	if f.Line != "" || f.Call != "" || len(f.Calls) > 0 || f.Kind == "" && len(f.Kinds) == 0 {
+	if f.Line != "" || f.Loose != "" || f.Call != "" || len(f.Calls) > 0 || f.Kind == "" && len(f.Kinds) == 0 {
 		return nil, false, nil
 	}
 	prefix := store.Clean(f.Kind)

@@ -116,6 +116,22 @@ func caseOf(id string) string {
 
 func one01(cond string) string { return "CASE WHEN " + cond + " THEN 1 ELSE 0 END" }
 
+// unread says that a stage has still to read a fact, by the seq.
+func unread(f *store.OldFilter, seq string) string {
+	if f.Unread == 0 {
+		return "0"
+	}
+	return one01(seq + " >= " + strconv.FormatInt(f.Unread, 10))
+}
+
+// unreadOf says so of a call.
+func unreadOf(f *store.OldFilter, id string) string {
+	if f.Unread == 0 {
+		return "0"
+	}
+	return one01("EXISTS (SELECT 1 FROM fact u WHERE u.call = " + id + " AND u.call <> '' AND u.seq >= " + strconv.FormatInt(f.Unread, 10) + ")")
+}
+
 // unit parts the columns of a key in one text.
 const unit = "\x1f"
 
@@ -141,7 +157,7 @@ func agedOf(f *store.OldFilter) (aged, error) {
 			where += " AND j.call = ''" // the others go with their call
 		}
 		return aged{
-			"j.seq, '', j.at, j.at, j.call, j.line, j.account, 0, 0, " + caseOf("j.call") + ", 0", "fact j", where, "j.seq",
+			"j.seq, '', j.at, j.at, j.call, j.line, j.account, 0, 0, " + caseOf("j.call") + ", " + unread(f, "j.seq"), "fact j", where, "j.seq",
 			func(o *store.Old) []any { return []any{o.Seq} }, "", "j.seq",
 		}, nil
 	case retain.Devices:
@@ -189,14 +205,14 @@ func agedCalls(f *store.OldFilter) aged {
 	byID := func(o *store.Old) []any { return []any{o.Text} }
 	if f.Part == "facts" {
 		return aged{
-			"0, j.call, MAX(j.at), MIN(j.at), j.call, MAX(j.line), MAX(j.account), 0, 0, " + caseOf("j.call") + ", 0", "fact j",
+			"0, j.call, MAX(j.at), MIN(j.at), j.call, MAX(j.line), MAX(j.account), 0, 0, " + caseOf("j.call") + ", " + unread(f, "MAX(j.seq)"), "fact j",
 			"j.call <> '' AND NOT EXISTS (SELECT 1 FROM cdr c WHERE c.id = j.call) AND NOT EXISTS (SELECT 1 FROM open_call c WHERE c.id = j.call)",
 			"j.call", byID, "", "j.call",
 		}
 	}
 	const on = "SELECT MAX(b.number) FROM bill b WHERE b.customer = c.account AND EXISTS (SELECT 1 FROM bill_call x WHERE x.bill = b.number AND x.line = c.line AND x.country = c.country AND x.call = c.id)"
 	a := aged{
-		"0, c.id, c.begun, c.begun, c.id, c.line, c.account, " + one01("EXISTS (SELECT 1 FROM due_call d WHERE d.account = c.account AND d.call = c.id)") + ", COALESCE((" + on + "), 0), " + caseOf("c.id") + ", 0",
+		"0, c.id, c.begun, c.begun, c.id, c.line, c.account, " + one01("EXISTS (SELECT 1 FROM due_call d WHERE d.account = c.account AND d.call = c.id)") + ", COALESCE((" + on + "), 0), " + caseOf("c.id") + ", " + unreadOf(f, "c.id"),
 		"cdr c", "", "c.id", byID, "", "c.id",
 	}
 	if f.Archive != "" {
@@ -371,9 +387,9 @@ func (s *Queries) FactKinds(ctx context.Context) (kinds []string, err error) {
 }
 
 var archives = table[store.Archive]{
-	"archive", "archives", 1, "name, node, state, made, first_id, last_id, last, calls, facts, bytes, calls_hash, facts_hash",
+	"archive", "archives", 1, "name, node, state, made, first_id, last_id, last, calls, facts, bytes, calls_hash, facts_hash, cleared",
 	func(a *store.Archive) []any {
-		return []any{&a.Name, &a.Node, &a.State, &a.Made, &a.First, &a.Last, &a.LastAt, &a.Calls, &a.Facts, &a.Bytes, &a.CallsHash, &a.FactsHash}
+		return []any{&a.Name, &a.Node, &a.State, &a.Made, &a.First, &a.Last, &a.LastAt, &a.Calls, &a.Facts, &a.Bytes, &a.CallsHash, &a.FactsHash, &a.Cleared}
 	},
 }
 
