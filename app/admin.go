@@ -165,13 +165,19 @@ func (a *App) status(ctx context.Context) api.Status {
 		s.Store = f
 	}
 	s.Watching, _ = a.watching(ctx)
+	for p, n := range a.location.Transports() {
+		if s.Over == nil {
+			s.Over = map[string]int{}
+		}
+		s.Over[p] = n
+	}
 	return s
 }
 
 // check asks every stage what an operator should know.
 func (a *App) check(ctx context.Context) check.Findings {
 	now := time.Now()
-	all := []check.Findings{a.health.Check(ctx), a.book.Check(now)}
+	all := []check.Findings{a.health.Check(ctx), a.book.Check(now), a.checkSecurity(now)}
 	if _, rules := a.watching(ctx); len(rules) > 0 {
 		all = append(all, rules)
 	}

@@ -72,6 +72,7 @@ type App struct {
 	answers   *answer.Answers
 	gate      *gate.Gate
 	sip       *sip.Edge
+	security  *transport.Security
 	shield    shield
 	numbering numbering
 	spans     trace.SpanExporter // in place of tracing.url; may be nil

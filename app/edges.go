@@ -10,15 +10,21 @@ import (
 
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
+	"ringfence/edge/sip/transport"
 )
 
 // openEdges binds the sockets; nothing is read from them yet.
 func (a *App) openEdges(context.Context) error {
 	a.openMonitor()
 	cfg := &a.cfg
+	a.security = new(transport.Security)
+	if err := a.security.Use(securityFiles(&cfg.SIP)); err != nil {
+		return fmt.Errorf("the certificates of SIP: %w", err)
+	}
+	a.sayExpiry()
 	var err error
 	a.sip, err = sip.New(sip.Options{
-		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
+		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, TLS: cfg.SIP.TLS, WSS: cfg.SIP.WSS, Security: a.security, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
 		MaxCalls: cfg.SIP.MaxCalls, MaxEmergency: cfg.SIP.MaxEmergencyCalls, MaxInbound: cfg.SIP.MaxInboundCalls,
 		TrunkCalls: cfg.SIP.InboundOf(), MaxRinging: cfg.SIP.MaxRingingCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
 		RingTimeout: cfg.SIP.RingTime.Duration, QueueTimeout: cfg.SIP.QueueTime.Duration,

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ringfence/core/account"
+	"ringfence/edge/sip/transport"
 	"ringfence/flow/react"
 )
 
@@ -195,12 +196,27 @@ func (c *collector) sip(m metrics) {
 	m.gauge("sip_emergency_calls", "Of these, emergency calls.", float64(s.Emergencies))
 	m.gauge("sip_inbound_calls", "Of these, calls that came in over trunks.", float64(s.Inbound))
 	t := c.a.sip.Transport()
+	for _, p := range transport.Protocols() {
+		by := t.By[p]
+		m.count("sip_messages_in_total", "Messages received, by transport.", float64(by.In), "transport", p.Small())
+		m.count("sip_messages_out_total", "Messages sent, by transport.", float64(by.Out), "transport", p.Small())
+		m.gauge("sip_connections_open", "Connections, by transport.", float64(by.Conns), "transport", p.Small())
+	}
+	for over, n := range c.a.location.Transports() {
+		m.gauge("registrations_over", "Phones registered, by transport.", float64(n), "transport", over)
+	}
+	for _, cert := range c.a.security.Certificates() {
+		m.gauge("sip_certificate_end_seconds", "When a certificate of SIP expires, in seconds since 1970.", float64(cert.Expires.Unix()), "name", cert.Names[0])
+	}
+	m.count("sip_handshakes_total", "TLS handshakes of those who connected, by outcome.", float64(t.Shaken), "outcome", "done")
+	m.count("sip_handshakes_total", "TLS handshakes of those who connected, by outcome.", float64(t.Unshaken), "outcome", "failed")
+	m.count("sip_stun_total", "STUN binding requests answered.", float64(t.STUN))
 	m.count("sip_packets_in_total", "Packets received.", float64(t.PacketsIn))
 	m.count("sip_packets_out_total", "Packets sent.", float64(t.PacketsOut))
-	m.gauge("sip_connections", "TCP connections.", float64(t.Conns))
-	m.gauge("sip_connections_strange", "TCP connections without a login.", float64(t.Strangers))
-	m.count("sip_connections_evicted_total", "TCP connections closed to make room for others.", float64(t.Evicted))
-	m.count("sip_connections_refused_total", "TCP connections refused.", float64(t.Refused))
+	m.gauge("sip_connections", "Connections (TCP, TLS and WSS).", float64(t.Conns))
+	m.gauge("sip_connections_strange", "Connections without a login.", float64(t.Strangers))
+	m.count("sip_connections_evicted_total", "Connections closed to make room for others.", float64(t.Evicted))
+	m.count("sip_connections_refused_total", "Connections refused.", float64(t.Refused))
 	m.count("sip_packets_banned_total", "Packets dropped because their source is banned.", float64(t.Banned))
 }
 

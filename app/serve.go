@@ -124,7 +124,7 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 		next.Provider.Numbering = old.Provider.Numbering
 		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "provider.numbering" })
 	}
-	applied = a.applyWatch(&next, &old, applied)
+	applied = a.applySecurity(&next, &old, a.applyWatch(&next, &old, applied))
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()

@@ -110,7 +110,9 @@ func (a *App) openStages(ctx context.Context) error {
 	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Direct: cfg.Store.Money == "memory", Wrote: a.wrote})
 	a.location = location.New(location.Options{
 		Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log,
-		Same: message.SameURI, Connected: func(at netip.AddrPort) bool { return a.sip != nil && a.sip.Connected(at) },
+		Same: message.SameURI, Connected: func(at netip.AddrPort, over string, flow uint32) bool {
+			return a.sip != nil && a.sip.Connected(at, over, flow)
+		},
 	})
 	if err := a.location.Load(ctx); err != nil {
 		return fmt.Errorf("stored registrations: %w", err)

@@ -76,6 +76,37 @@ type SIP struct {
 	// TCP is the list of addresses to listen on for SIP over TCP, as "address:port". [] turns it off.
 	TCP []netip.AddrPort `toml:"tcp" default:"0.0.0.0:5060"`
 
+	// TLS is the list of addresses to listen on for SIP over TLS, as "address:port": ["0.0.0.0:5061"]. It requires tls-cert and tls-key. Left
+	// out, phones cannot register over TLS; trunks over TLS work nevertheless.
+	TLS []netip.AddrPort `toml:"tls"`
+
+	// WSS is the list of addresses to listen on for SIP over secure WebSockets, which phones in browsers use (RFC 7118), as "address:port":
+	// ["0.0.0.0:8443"]. It requires tls-cert and tls-key.
+	WSS []netip.AddrPort `toml:"wss"`
+
+	// TLSCert is the list of certificate chains (PEM) for tls and wss. A phone is shown the one for the host name that it asks for, and the
+	// first if there is none. The files are read again on reload, and bad ones change nothing. `ringfence check` warns before they expire.
+	TLSCert []string `toml:"tls-cert" form:"path" reload:"live"`
+
+	// TLSKey is the list of private keys (PEM) of tls-cert, in the same order. Not every user of the machine may be able to read them.
+	TLSKey []string `toml:"tls-key" form:"path" reload:"live"`
+
+	// TLSMin is the lowest version of TLS, in and out.
+	TLSMin string `toml:"tls-min" default:"1.2" one:"1.2,1.3" reload:"live"`
+
+	// TLSCA is a file of the authorities (PEM) that carriers' certificates must be signed by, for trunks with the transport tls. Left out, those that the
+	// system trusts are trusted.
+	TLSCA string `toml:"tls-ca" form:"path" reload:"live"`
+
+	// TLSClientCA is a file of authorities (PEM) that the certificates of those who connect are verified by. Nobody must show one; but who
+	// shows one of the name that an address of a trunk has (NAME:5061) is that trunk, wherever the connection comes from. Left out, nobody is
+	// asked for one.
+	TLSClientCA string `toml:"tls-client-ca" form:"path" reload:"live"`
+
+	// WSSOrigins is the list of origins of pages that may connect over wss: ["https://phone.example.net"], or ["*"] for all. Left out, a page may
+	// only connect to the host that it came from. Programs that are not browsers name no origin and may connect.
+	WSSOrigins []string `toml:"wss-origins" reload:"live"`
+
 	// Advertise is the public IP address that phones and carriers are given. Set it when Ringfence is behind address translation
 	// ("203.0.113.5"). It applies to peers of the same address family; one address of each family may be given
 	// ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it is sent from.
@@ -837,7 +868,7 @@ type Limits struct {
 	// Contacts is the maximum number of phones registered with one line.
 	Contacts int `toml:"contacts" default:"10" min:"1" max:"100"`
 
-	// Connections is the maximum number of open TCP connections of phones and carriers together. It is lower where the system's limit
+	// Connections is the maximum number of open connections (TCP, TLS and WSS) of phones and carriers together. It is lower where the system's limit
 	// on open files is lower. At most half of them may be connections without a login, and these are closed first.
 	Connections int `toml:"connections" default:"10000" min:"1" max:"1000000"`
 

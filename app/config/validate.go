@@ -151,17 +151,32 @@ func (v *validator) value(key string) reflect.Value {
 func (v *validator) sip() {
 	s := &v.c.SIP
 	v.check(len(s.Realm) <= 128 && !strings.ContainsAny(s.Realm, "\"\\"), "sip.realm", s.Realm, "a name without quotes or backslashes, at most 128 bytes")
-	v.check(len(s.UDP)+len(s.TCP) > 0, "sip.udp", s.UDP, "at least one address in sip.udp or sip.tcp")
-	for key, list := range map[string][]netip.AddrPort{"sip.udp": s.UDP, "sip.tcp": s.TCP} {
+	v.check(len(s.UDP)+len(s.TCP)+len(s.TLS)+len(s.WSS) > 0, "sip.udp", s.UDP, "at least one address in sip.udp, sip.tcp, sip.tls or sip.wss")
+	for key, list := range map[string][]netip.AddrPort{"sip.udp": s.UDP, "sip.tcp": s.TCP, "sip.tls": s.TLS, "sip.wss": s.WSS} {
 		valid := !slices.ContainsFunc(list, func(a netip.AddrPort) bool { return !a.IsValid() })
 		v.check(valid && different(list), key, list, "different addresses, each with a port")
 	}
+	v.secure()
 	v.check(oneOfEachFamily(s.Advertise), "sip.advertise", s.Advertise, `an IP address ("203.0.113.5"), or one of IPv4 and one of IPv6 ("203.0.113.5, 2001:db8::5")`)
 	_, err := s.inboundOf()
 	v.check(err == nil, "sip.trunk-inbound-calls", s.TrunkInboundCalls, `different trunks, each "NAME=CALLS" with at least 1`)
 	v.check(s.MinExpiry.Duration <= s.MaxExpiry.Duration, "sip.min-expiry", s.MinExpiry, "at most sip.max-expiry ("+s.MaxExpiry.String()+")")
 	m := &v.c.Money
 	v.check(m.ExtendAhead.Duration < m.Slice.Duration, "money.extend-ahead", m.ExtendAhead, "less than money.slice ("+m.Slice.String()+")")
+}
+
+// secure checks what TLS and WSS need.
+func (v *validator) secure() {
+	s := &v.c.SIP
+	fixed := slices.DeleteFunc(slices.Concat(s.TCP, s.TLS, s.WSS), func(a netip.AddrPort) bool { return a.Port() == 0 })
+	v.check(different(fixed), "sip.tls", s.TLS, "no address that sip.tcp or sip.wss has too")
+	v.check(len(s.TLSCert) == len(s.TLSKey), "sip.tls-key", s.TLSKey, "one key for each of sip.tls-cert, in the same order")
+	v.check(len(s.TLS)+len(s.WSS) == 0 || len(s.TLSCert) > 0, "sip.tls-cert", s.TLSCert, "a certificate, because sip.tls or sip.wss is set")
+	for _, o := range s.WSSOrigins {
+		u, err := url.Parse(o)
+		v.check(o == "*" || err == nil && schemeOf(o, "http", "https") && u.Host != "" && o == u.Scheme+"://"+u.Host, "sip.wss-origins", o,
+			`origins without a path ("https://phone.example.net"), or "*"`)
+	}
 }
 
 // different says that no two elements of a list are the same.

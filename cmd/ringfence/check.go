@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 
+	"ringfence/app"
 	"ringfence/app/config"
+	"ringfence/core/check"
 	"ringfence/edge/rest/api"
 )
 
@@ -16,11 +18,14 @@ var errFindings = errors.New("there are faults: see above")
 
 func (c *checkCmd) Run(s *session) error {
 	out := api.Check{OK: true}
-	if item, there := checkFile(c.Config); there {
-		out.Items = append(out.Items, item)
-		out.OK = item.Level != "error"
-	}
+	items := checkFile(c.Config)
 	server, asked := fetch[api.Check](s, "GET /v1/check")
+	for _, item := range items {
+		out.OK = out.OK && item.Level != "error"
+		if asked != nil || item.What == "configuration" { // the server looks at the other files itself
+			out.Items = append(out.Items, item)
+		}
+	}
 	if asked == nil {
 		out.Items = append(out.Items, server.Items...)
 		out.OK = out.OK && server.OK
@@ -37,14 +42,19 @@ func (c *checkCmd) Run(s *session) error {
 	return nil
 }
 
-// checkFile reads the configuration file, if there is one.
-func checkFile(path string) (api.CheckItem, bool) {
+// checkFile reads the configuration file, if there is one, and the certificates that it names.
+func checkFile(path string) (items []api.CheckItem) {
 	path = config.Find(path)
 	if path == "" {
-		return api.CheckItem{}, false
+		return nil
 	}
-	if _, err := config.Load(path); err != nil {
-		return api.CheckItem{What: "configuration", Level: "error", Text: err.Error()}, true
+	cfg, err := config.Load(path)
+	if err != nil {
+		return []api.CheckItem{{What: "configuration", Level: check.Error, Text: err.Error()}}
 	}
-	return api.CheckItem{What: "configuration", Level: "ok", Text: path + " is valid"}, true
+	items = append(items, api.CheckItem{What: "configuration", Level: check.Well, Text: path + " is valid"})
+	for _, f := range app.CheckFiles(&cfg) {
+		items = append(items, api.CheckItem{What: f.What, Level: f.Level, Text: f.Text})
+	}
+	return items
 }

@@ -161,7 +161,7 @@ const (
 type Trunk struct {
 	Name      string   // identity; its handle is a slug
 	Addresses []string // host:port, tried in order
-	Transport string   // "udp" or "tcp"
+	Transport string   // "udp", "tcp" or "tls"
 	User      string   // digest towards the carrier; "" is none
 	Sealed    []byte   // its sealed password
 	Sources   []netip.Prefix

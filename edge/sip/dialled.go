@@ -80,6 +80,9 @@ func (e *Edge) emergency(a *gate.Attempt) bool {
 // carrier's call may present the number of one of our lines. A phone that is registered at that very address and port is asked to
 // log in, unless our own calls to the trunk go there.
 func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {
+	if trunk := e.provedBy(p); trunk != "" {
+		return trunk, true
+	}
 	is := e.door.Peer(p.Src, "")
 	if is.Trunk == "" || !is.Phone {
 		return is.Trunk, is.Trunk != ""

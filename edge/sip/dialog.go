@@ -93,10 +93,16 @@ type leg struct {
 
 // contact is our Contact on this leg for a message to a place.
 func (l *leg) contact(to transport.Dest) string {
-	if here := l.here(to); l.hereVia == transport.UDP {
+	here := l.here(to)
+	switch {
+	case l.hereVia == transport.UDP:
 		return "sip:" + here
+	case l.hereVia == transport.WSS:
+		return "sip:" + here + ";transport=ws"
+	case l.hereVia == transport.TLS && strings.HasPrefix(l.target, "sips:"):
+		return "sips:" + here // who uses that scheme is answered in it (RFC 5630 section 3.1.3)
 	}
-	return "sip:" + l.hereText + ";transport=tcp"
+	return "sip:" + here + ";transport=" + l.hereVia.Small()
 }
 
 // here is the address that this leg's peer is to write to: that of the listener from which a message to that place leaves.
@@ -184,6 +190,10 @@ func withoutMethod(uri string) string {
 func (l *leg) nextHop() transport.Dest {
 	if l.trunk == "" {
 		l.dest = l.b.s.e.reach(l.dest, l.target)
+		l.newFlow()
+		return l.dest
+	}
+	if l.dest.Proto.Secure() && l.b.s.e.net.Connected(l.dest) { // whose certificate we have seen, or who has seen ours
 		return l.dest
 	}
 	uri := l.target
@@ -206,11 +216,14 @@ func (l *leg) hopTo(uri string) transport.Dest {
 	if !ok || !addr.IsValid() || (addr.IsPrivate() || addr.IsLoopback()) != (l.dest.Addr.Addr().IsPrivate() || l.dest.Addr.Addr().IsLoopback()) {
 		return l.dest
 	}
-	to := netip.AddrPortFrom(addr, cmp.Or(u.Port, 5060))
+	to := netip.AddrPortFrom(addr, cmp.Or(u.Port, portOf(l.dest.Proto)))
 	if to == l.dest.Addr {
 		return l.dest
 	}
-	d := transport.Dest{Addr: to, Proto: l.dest.Proto}
+	d := transport.Dest{Addr: to, Proto: l.dest.Proto, Name: l.dest.Name}
+	if d.Proto == transport.TLS && d.Name == "" { // it connected to us
+		d.Name = l.b.s.e.certified(l.trunk)
+	}
 	if d.Proto == transport.UDP && to.Addr().Is4() == l.dest.Addr.Addr().Unmap().Is4() {
 		d.Flow = l.dest.Flow // the listener that the carrier knows us by
 	}

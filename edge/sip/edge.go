@@ -36,6 +36,8 @@ import (
 // Options are the edge's settings. Every zero value is usable, except for the addresses.
 type Options struct {
 	UDP, TCP   []netip.AddrPort          // where to listen; port 0 picks one
+	TLS, WSS   []netip.AddrPort          // likewise; they require a certificate in Security
+	Security   *transport.Security       // nil: no TLS, in or out
 	PacketConn net.PacketConn            // instead of UDP: tests under virtual time
 	Sockets    int                       // SO_REUSEPORT sockets per UDP address; 0 is 1
 	Bans       *transport.Bans           // blocked sources; nil is none
@@ -45,7 +47,7 @@ type Options struct {
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
 	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
 
-	MaxConns     int                // TCP connections in all; 0 is 4096
+	MaxConns     int                // connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
 	MaxCalls     int                // concurrent calls, except emergency calls; 0 is 50,000
 	MaxEmergency int                // concurrent emergency calls: from nine tenths on some are refused; 0 is half of MaxCalls, at least 1,000
@@ -103,6 +105,7 @@ type Edge struct {
 	stats stats
 
 	refusals refusals
+	insecure complaints
 
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards
@@ -134,14 +137,14 @@ func New(o Options, d Door) (*Edge, error) {
 	}
 	var err error
 	e.net, err = transport.Listen(transport.Config{
-		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
+		UDP: o.UDP, TCP: o.TCP, TLS: o.TLS, WSS: o.WSS, Security: o.Security, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
 		Bans: o.Bans, Handle: e.handle, Failed: e.sendFailed, Closed: e.connectionClosed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
 		return nil, err
 	}
 	if can := e.net.MaxConns(); can < o.MaxConns {
-		e.log.Warn("fewer TCP connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
+		e.log.Warn("fewer connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
 	}
 	return e, nil
 }
@@ -256,7 +259,7 @@ func (e *Edge) unconfirmed() bool {
 // Addr is where the edge listens: the first address of that protocol.
 func (e *Edge) Addr(p transport.Proto) netip.AddrPort { return e.net.Addr(p) }
 
-// Ports are all the addresses where the edge listens, UDP and TCP, each once.
+// Ports are all the addresses where the edge listens, each once.
 func (e *Edge) Ports() []netip.AddrPort { return e.net.Addrs() }
 
 // each has every shard do something.
@@ -284,7 +287,10 @@ func (e *Edge) Elsewhere(line string, found func(call.ID)) {
 }
 
 // sendFailed takes the transport's report that a message sent with a token was not delivered.
-func (e *Edge) sendFailed(_ transport.Dest, token uint64, _ error) {
+func (e *Edge) sendFailed(d transport.Dest, token uint64, err error) {
+	if d.Name != "" {
+		e.insecure.say(e.log, d, err)
+	}
 	if token == 0 {
 		return
 	}

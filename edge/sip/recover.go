@@ -25,7 +25,9 @@ type legRecord struct {
 	Routes    []string       `json:"rs,omitempty"`
 	Addr      netip.AddrPort `json:"a"`
 	TCP       bool           `json:"tcp,omitempty"`
-	Listener  netip.AddrPort `json:"at,omitzero"` // our listener that it is reached from; zero: any
+	Proto     string         `json:"pr,omitempty"` // TLS or WSS, in small letters
+	Name      string         `json:"nm,omitempty"` // as transport.Dest.Name
+	Listener  netip.AddrPort `json:"at,omitzero"`  // our listener that it is reached from; zero: any
 	LocalSeq  uint32         `json:"ls"`
 	RemoteSeq uint32         `json:"rq"`
 	UAS       bool           `json:"uas,omitempty"`
@@ -93,7 +95,7 @@ func (e *Edge) instantOf(a *call.Anchor) time.Time { return e.o.Anchor().Instant
 func (l *leg) record() legRecord {
 	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
-		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
+		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, Proto: protoIn(l.dest), Name: l.dest.Name, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
 		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Hidden: l.hidden, Updates: l.updates, SDP: l.session.body, SDPType: l.session.ctype, SDPAbout: l.session.about,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
@@ -323,9 +325,12 @@ func (s *shard) audit(known func(call.ID) bool) map[call.ID]bool {
 
 func (r *legRecord) leg(b *bridge, calls int) *leg {
 	d := transport.Dest{Addr: r.Addr, Proto: transport.UDP}
-	if r.TCP {
+	switch {
+	case r.Proto != "":
+		d.Proto, d.Name = transport.ProtoOf(r.Proto), r.Name
+	case r.TCP:
 		d.Proto = transport.TCP
-	} else {
+	default:
 		d.Flow = b.s.e.net.FlowAt(r.Listener)
 	}
 	l := &leg{

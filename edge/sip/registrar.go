@@ -104,13 +104,13 @@ func registerFault(err error) *message.Fault {
 func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u location.Update, fault *message.Fault) {
 	m := &p.Msg
 	u = location.Update{
-		CallID: message.TextOf(m.CallID()), CSeq: m.CSeq(), Login: challenge, Received: replyTo(p).Addr, Transport: "udp",
+		CallID: message.TextOf(m.CallID()), CSeq: m.CSeq(), Login: challenge, Received: replyTo(p).Addr, Transport: p.Proto.Small(),
 		UserAgent: cleanText(message.TextOf(m.Get(message.HUserAgent)), 128), Now: now,
 	}
 	if p.Proto == transport.UDP {
 		u.Listener = p.Local
 	} else {
-		u.Transport = "tcp"
+		u.Flow = p.Flow
 	}
 	asked, given := m.Expires()
 	if m.ContactStar() {

@@ -138,7 +138,7 @@ func (e *Edge) traced(in bool, peer netip.AddrPort, proto transport.Proto, b []b
 			continue
 		}
 		select {
-		case t.out <- Traced{At: time.Now(), In: in, Peer: peer, Proto: strings.ToLower(proto.String()), Text: withoutSecrets(b)}:
+		case t.out <- Traced{At: time.Now(), In: in, Peer: peer, Proto: proto.Small(), Text: withoutSecrets(b)}:
 		default:
 			t.mu.Lock()
 			t.missed++

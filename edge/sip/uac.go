@@ -89,19 +89,22 @@ func onceEach(all []location.Binding) []location.Binding {
 
 // callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
 func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
-	proto := transport.UDP
-	if t.Transport == "tcp" {
-		proto = transport.TCP
+	to := transport.Dest{Proto: transport.ProtoOf(t.Transport)}
+	if to.Proto == transport.TLS {
+		to.Name = hostIn(address)
 	}
-	if at, ok := b.s.e.names.known(address, b.s.wall); ok {
-		b.dial(route, transport.Dest{Addr: at, Proto: proto}, trunkURI(route.User, address, proto))
+	uri := trunkURI(route.User, address, to.Proto)
+	var known bool
+	if to.Addr, known = b.s.e.names.known(address, b.s.wall); known {
+		b.dial(route, to, uri)
 		return
 	}
 	e := b.s.e
 	b.s.ask(b, func() func() {
 		ctx, cancel := context.WithTimeout(e.ctx, e.o.Silence)
 		defer cancel()
-		at, err := e.names.resolve(ctx, address, time.Now())
+		var err error
+		to.Addr, err = e.names.resolve(ctx, address, time.Now())
 		return func() {
 			switch {
 			case b.state != calling:
@@ -109,7 +112,7 @@ func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
 				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(route.Trunk), "address", address, "err", err)
 				b.routeFailed(nil, 503)
 			default:
-				b.dial(route, transport.Dest{Addr: at, Proto: proto}, trunkURI(route.User, address, proto))
+				b.dial(route, to, uri)
 			}
 		}
 	})
@@ -117,8 +120,8 @@ func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
 
 func trunkURI(user, address string, proto transport.Proto) string {
 	uri := "sip:" + user + "@" + address
-	if proto == transport.TCP {
-		uri += ";transport=tcp"
+	if proto != transport.UDP {
+		uri += ";transport=" + proto.Small()
 	}
 	return uri
 }

@@ -78,7 +78,7 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 
 // keep copies a packet, which belongs to its reader or to the queue. Nil when it cannot be parsed again.
 func keep(p *transport.Packet) *transport.Packet {
-	q := &transport.Packet{Src: p.Src, Local: p.Local, Proto: p.Proto, Flow: p.Flow, Buf: bytes.Clone(p.Msg.Bytes())}
+	q := &transport.Packet{Src: p.Src, Local: p.Local, Proto: p.Proto, Flow: p.Flow, Proved: p.Proved, Buf: bytes.Clone(p.Msg.Bytes())}
 	if q.Parse() != nil {
 		return nil
 	}

@@ -43,8 +43,12 @@ func (e *Edge) atContact(contact string, last netip.Addr) (transport.Dest, bool)
 		return transport.Dest{}, false
 	}
 	d := transport.Dest{Addr: netip.AddrPortFrom(a.Unmap(), cmp.Or(u.Port, 5060)), Proto: transport.UDP}
-	if over, _ := u.Param("transport"); strings.EqualFold(string(over), "tcp") {
+	over, _ := u.Param("transport")
+	switch strings.ToLower(string(over)) {
+	case "tcp":
 		d.Proto = transport.TCP
+	case "tls", "ws", "wss": // it chose that before, and is not called in the clear
+		return transport.Dest{}, false
 	}
 	return d, true
 }
@@ -70,18 +74,20 @@ func direct(u *message.URI, p *transport.Packet) bool {
 
 // placeOf is where a registered phone is called.
 func (e *Edge) placeOf(b *location.Binding) transport.Dest {
-	d := transport.Dest{Addr: b.Received, Proto: transport.UDP}
-	if b.Transport != "tcp" {
+	d := transport.Dest{Addr: b.Received, Proto: transport.ProtoOf(b.Transport)}
+	switch {
+	case d.Proto == transport.UDP:
 		d.Flow = e.net.FlowAt(b.Listener)
 		return d
+	case d.Proto.Secure():
+		d.Flow = b.Flow
 	}
-	d.Proto = transport.TCP
 	return e.reach(d, b.Contact)
 }
 
-// reach is where to send to a phone that was at d: at its Contact when the connection is gone.
+// reach is where to send to a phone that was at d: at its Contact when the connection is gone, unless that was encrypted.
 func (e *Edge) reach(d transport.Dest, contact string) transport.Dest {
-	if d.Proto == transport.UDP || e.net.Connected(d) {
+	if d.Proto == transport.UDP || d.Proto.Secure() || e.net.Connected(d) {
 		return d
 	}
 	if at, ok := e.atContact(contact, d.Addr.Addr()); ok {
@@ -152,7 +158,11 @@ func (c *client) silentPhone() {
 	}
 }
 
-// Connected says whether there is a connection from a phone's address.
-func (e *Edge) Connected(at netip.AddrPort) bool {
-	return e.net.Connected(transport.Dest{Addr: at, Proto: transport.TCP})
+// Connected says whether there is a connection from a phone: on TLS and WSS the one that it registered on.
+func (e *Edge) Connected(at netip.AddrPort, over string, flow uint32) bool {
+	d := transport.Dest{Addr: at, Proto: transport.ProtoOf(over)}
+	if d.Proto.Secure() {
+		d.Flow = flow
+	}
+	return e.net.Connected(d)
 }

@@ -42,6 +42,7 @@ const (
 	maxPriority  = 1000
 	maxText      = 128
 	sipPort      = "5060"
+	sipsPort     = "5061"
 )
 
 // Trunks are the routes that may be used, best first. Read only.
@@ -268,11 +269,11 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	}
 	check(len(t.Addresses) > 0 && len(t.Addresses) <= maxAddresses, "addresses", strings.Join(t.Addresses, ", "), "1 to 16 of host:port")
 	for i, a := range t.Addresses {
-		fixed, err := trunkAddress(a)
+		fixed, err := trunkAddress(a, t.Transport)
 		check(err == nil, "addresses", a, "host:port of the carrier, such as sip.carrier.example:5060")
 		t.Addresses[i] = fixed
 	}
-	check(t.Transport == "udp" || t.Transport == "tcp", "transport", t.Transport, "udp or tcp")
+	check(t.Transport == "udp" || t.Transport == "tcp" || t.Transport == "tls", "transport", t.Transport, "udp, tcp or tls")
 	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
 	check(t.Withheld == account.WithheldAsserted || t.Withheld == account.WithheldRemoved, "withheld", t.Withheld, "asserted or removed")
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000; lower values are tried first")
@@ -294,10 +295,13 @@ func widest(a netip.Addr) int {
 }
 
 // trunkAddress completes and checks host[:port].
-func trunkAddress(s string) (string, error) {
+func trunkAddress(s, transport string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		host, port = strings.Trim(s, "[]"), sipPort
+		if transport == "tls" {
+			port = sipsPort
+		}
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return s, errors.New("no such port")

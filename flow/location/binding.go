@@ -29,16 +29,20 @@ type binding struct {
 	gone            time.Duration // since when it is known to be unreachable; 0: it is not
 	login           uint64
 	cseq            uint32
+	flow            uint32        // the connection that it registered on
 	kept            time.Duration // as expires was written last, or is being written; 0: never, else its removal must be written too
 	dirty           bool          // to be written
 }
 
 func (b *binding) public(begun time.Time) Binding {
 	return Binding{
-		Contact: b.contact, Instance: b.instance, Received: b.received, Transport: b.transport.Value(), Listener: b.listener.Value(), CallID: b.callID, CSeq: b.cseq,
+		Contact: b.contact, Instance: b.instance, Received: b.received, Transport: b.transport.Value(), Flow: b.flow, Listener: b.listener.Value(), CallID: b.callID, CSeq: b.cseq,
 		UserAgent: b.agent.Value(), Expires: begun.Add(b.expires), Since: begun.Add(b.since), Heard: begun.Add(b.heard),
 	}
 }
+
+// connects says that the phone is reached over a connection.
+func (b *binding) connects() bool { return b.transport.Value() != "udp" }
 
 func (b *binding) row(line string, begun time.Time) store.Registration {
 	listener := ""
@@ -166,7 +170,7 @@ func (p *plan) unreachable(b *binding) time.Duration {
 	switch {
 	case b.gone != 0:
 		return b.gone
-	case b.transport.Value() == "tcp" && !p.o.Connected(b.received):
+	case b.connects() && !p.o.Connected(b.received, b.transport.Value(), b.flow):
 		return b.heard
 	}
 	return never
@@ -185,7 +189,7 @@ func (p *plan) missedLeast() int {
 		}
 		gone, connected := p.unreachable(b), false
 		if gone == never {
-			gone, connected = never/2+b.heard/2, b.transport.Value() == "tcp"
+			gone, connected = never/2+b.heard/2, b.connects()
 		}
 		if best < 0 || up && !connected || up == connected && gone < since {
 			best, since, up = i, gone, connected
@@ -242,7 +246,7 @@ func (p *plan) refresh(b *binding, c *Contact) {
 	if b.instance != c.Instance {
 		b.instance = strings.Clone(c.Instance)
 	}
-	b.cseq, b.login, b.received = p.u.CSeq, p.u.Login, p.u.Received
+	b.cseq, b.login, b.received, b.flow = p.u.CSeq, p.u.Login, p.u.Received, p.u.Flow
 	b.heard, b.gone = p.at, 0
 	if b.transport == (unique.Handle[string]{}) || b.agent.Value() != p.u.UserAgent || b.transport.Value() != p.u.Transport || b.listener.Value() != p.u.Listener {
 		b.agent, b.transport, b.listener = unique.Make(p.u.UserAgent), unique.Make(p.u.Transport), unique.Make(p.u.Listener)

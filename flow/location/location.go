@@ -24,7 +24,8 @@ import (
 type Binding struct {
 	Contact   string         // URI as registered
 	Received  netip.AddrPort // where the phone is; requests go there
-	Transport string         // "udp", "tcp"
+	Transport string         // "udp", "tcp", "tls", "wss"
+	Flow      uint32         // the connection that it registered on, as the edge numbers them; 0: none in this process
 	Listener  netip.AddrPort // ours that it is reached from; zero: any
 	Instance  string         // see Contact
 	CallID    string
@@ -43,7 +44,8 @@ type Update struct {
 	CSeq      uint32
 	Login     uint64 // which of our challenges it answered: a phone that was restarted starts its count again, and answers another challenge
 	Received  netip.AddrPort
-	Transport string // "udp", "tcp"
+	Transport string // "udp", "tcp", "tls", "wss"
+	Flow      uint32 // see Binding
 	Listener  netip.AddrPort
 	UserAgent string
 	Now       time.Time
@@ -80,8 +82,9 @@ type Options struct {
 	Every       time.Duration            // how often changes are written; 0 is 2 s
 	Account     func(line string) string // customer of a line, for the facts; nil leaves it out
 	Same        func(a, b string) bool   // says whether two contacts are one URI (RFC 3261 19.1.4); nil compares their texts
-	// Connected says whether there is a connection to a phone. It is called with a lock held; nil: there always is.
-	Connected func(at netip.AddrPort) bool
+	// Connected says whether there is a connection to a phone, by its address, transport and flow. It is called with a lock held; nil: there
+	// always is.
+	Connected func(at netip.AddrPort, over string, flow uint32) bool
 	Log       *slog.Logger // nil is none
 }
 
@@ -116,7 +119,7 @@ func New(o Options) *Location {
 		o.Same = func(a, b string) bool { return a == b }
 	}
 	if o.Connected == nil {
-		o.Connected = func(netip.AddrPort) bool { return true }
+		o.Connected = func(netip.AddrPort, string, uint32) bool { return true }
 	}
 	l := &Location{o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), seed: maphash.MakeSeed(), begun: time.Now(), from: places{seed: maphash.MakeSeed(), count: map[uint64]int32{}}}
 	l.behind = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
@@ -250,6 +253,22 @@ func (s *shard) remove(l *Location, line string, when time.Time, c change, gone 
 
 // Len is the number of bindings, those that ended within the last second perhaps included.
 func (l *Location) Len() int { return int(l.count.Load()) }
+
+// Transports counts the bindings by transport. It looks at all of them.
+func (l *Location) Transports() map[string]int {
+	by := map[string]int{}
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		for _, list := range s.lines {
+			for j := range list {
+				by[list[j].transport.Value()]++
+			}
+		}
+		s.mu.Unlock()
+	}
+	return by
+}
 
 func (l *Location) shard(line string) *shard {
 	return &l.shards[maphash.String(l.seed, line)%shards]

@@ -103,7 +103,7 @@ func TestWhoseBinding(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			db := newStore()
-			l := New(Options{Store: db, Same: strings.EqualFold, Connected: func(at netip.AddrPort) bool { return at.Port() >= 50000 }})
+			l := New(Options{Store: db, Same: strings.EqualFold, Connected: func(at netip.AddrPort, _ string, _ uint32) bool { return at.Port() >= 50000 }})
 			now := time.Now()
 			for i, s := range c.said {
 				if _, err := l.Update("1001", s.update(now.Add(time.Duration(i)*time.Second))); err != nil {
@@ -135,7 +135,7 @@ func TestWhoseBinding(t *testing.T) {
 // A line with its maximum of bindings gives up the phone that has been unreachable longest: a new phone was refused with 403, and
 // nobody could be reached (ringcentral-web-phone#374, opensips#1316).
 func TestWhoGivesWay(t *testing.T) {
-	l := New(Options{Store: newStore(), MaxContacts: 4, Connected: func(at netip.AddrPort) bool { return at.Port() >= 50000 }})
+	l := New(Options{Store: newStore(), MaxContacts: 4, Connected: func(at netip.AddrPort, _ string, _ uint32) bool { return at.Port() >= 50000 }})
 	now := time.Now()
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Second) }
 	add := func(n int, name string, port int, tcp bool) string {

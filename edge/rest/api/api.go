@@ -20,6 +20,8 @@ package api
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,21 +214,22 @@ type Rotated struct {
 
 // Status is how this node is doing.
 type Status struct {
-	Version       string    `json:"version"`
-	Node          string    `json:"node"`
-	Started       time.Time `json:"started"`
-	Uptime        int64     `json:"uptime_seconds"`
-	Ready         bool      `json:"ready"`
-	Store         string    `json:"store" doc:"ok, or the fault"`
-	Engine        string    `json:"engine" enum:"sqlite,postgres"`
-	Customers     int       `json:"customers"`
-	Lines         int       `json:"lines"`
-	Locked        int       `json:"locked_lines"`
-	Trunks        int       `json:"trunks"`
-	Decks         int       `json:"decks"`
-	Registrations int       `json:"registrations"`
-	Calls         int       `json:"calls"`
-	Watching      string    `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
+	Version       string         `json:"version"`
+	Node          string         `json:"node"`
+	Started       time.Time      `json:"started"`
+	Uptime        int64          `json:"uptime_seconds"`
+	Ready         bool           `json:"ready"`
+	Store         string         `json:"store" doc:"ok, or the fault"`
+	Engine        string         `json:"engine" enum:"sqlite,postgres"`
+	Customers     int            `json:"customers"`
+	Lines         int            `json:"lines"`
+	Locked        int            `json:"locked_lines"`
+	Trunks        int            `json:"trunks"`
+	Decks         int            `json:"decks"`
+	Registrations int            `json:"registrations"`
+	Over          map[string]int `json:"registrations_over,omitempty" doc:"registrations by transport: udp, tcp, tls, wss"`
+	Calls         int            `json:"calls"`
+	Watching      string         `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
 }
 
 // Resource describes the status of a node.
@@ -238,7 +241,7 @@ func (Status) Resource() Resource[Status] {
 			"store": func(s *Status) Cell {
 				return Cell{s.Engine + ", " + s.Store, map[bool]string{false: "bad"}[s.Store == "ok"]}
 			},
-			"phones": func(s *Status) Cell { return Cell{Text: strconv.Itoa(s.Registrations) + " registered"} },
+			"phones": func(s *Status) Cell { return Cell{Text: strconv.Itoa(s.Registrations) + " registered" + over(s.Over)} },
 			"lines": func(s *Status) Cell {
 				return Cell{Text: fmt.Sprintf("%d (%d locked) of %s", s.Lines, s.Locked, Count(s.Customers, "customer", "customers"))}
 			},
@@ -247,6 +250,17 @@ func (Status) Resource() Resource[Status] {
 			},
 		},
 	}
+}
+
+// over says how many phones are registered over each transport, where it is not UDP for all of them.
+func over(by map[string]int) (text string) {
+	if len(by) == 0 || len(by) == 1 && by["udp"] > 0 {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		text += ", " + strconv.Itoa(by[name]) + " over " + strings.ToUpper(name)
+	}
+	return " (" + text[2:] + ")"
 }
 
 // CurrencyHeader of every answer says what its amounts are in.

@@ -10,7 +10,7 @@ type Trunk struct {
 	Name      string   `json:"name"`
 	Identity  string   `json:"identity" doc:"never reused, unlike its name"`
 	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
-	Transport string   `json:"transport" enum:"udp,tcp"`
+	Transport string   `json:"transport" enum:"udp,tcp,tls"`
 	User      string   `json:"user,omitempty" doc:"user name for the carrier's digest authentication"`
 	Login     bool     `json:"login" doc:"has a password"`
 	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
@@ -60,7 +60,7 @@ type NewTrunk struct {
 // PatchTrunk changes what is present in it, all or nothing.
 type PatchTrunk struct {
 	Addresses *[]string `json:"addresses,omitempty" maxItems:"16" kong:"-"`
-	Transport *string   `json:"transport,omitempty" enum:"udp,tcp" doc:"udp unless given" help:"udp (default) or tcp." placeholder:"TRANSPORT"`
+	Transport *string   `json:"transport,omitempty" enum:"udp,tcp,tls" doc:"udp unless given; over tls the carrier's certificate must be of the name in its address" help:"udp (default), tcp or tls." placeholder:"TRANSPORT"`
 	User      *string   `json:"user,omitempty" maxLength:"128" help:"User name for the carrier." placeholder:"NAME"`
 	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it" kong:"-"`
 	Sources   *[]string `json:"sources,omitempty" maxItems:"256" name:"source" help:"Addresses and networks that its inbound calls come from." placeholder:"NET"`
@@ -103,7 +103,7 @@ func (a *TrunkAnswer) answer() Cell {
 type TrunkAnswer struct {
 	Address   string `json:"address" doc:"as configured"`
 	At        string `json:"at,omitempty" doc:"the address and port it resolves to"`
-	Transport string `json:"transport" enum:"udp,tcp"`
+	Transport string `json:"transport" enum:"udp,tcp,tls"`
 	OK        bool   `json:"ok"`
 	Status    int    `json:"sip_status,omitempty"`
 	Phrase    string `json:"phrase,omitempty"`

@@ -27,13 +27,21 @@ type connTable struct {
 
 	mu        sync.Mutex
 	byID      map[uint32]*conn
-	byAddr    map[netip.AddrPort]*conn // the newest connection to each address
+	byPeer    map[peer]*conn // the newest connection to each
+	each      [protocols]int // connections of each protocol
 	strangers crowd[netip.Prefix]
 	phones    crowd[string]
 	from      map[netip.Addr]int // connections accepted from each address
 	next      uint32
 	ages      uint64
 	closed    bool
+}
+
+// peer is who is at the other end of connections, as far as the sender of a message can choose.
+type peer struct {
+	addr  netip.AddrPort
+	proto Proto
+	name  string // TLS that we dialled: whose certificate it showed
 }
 
 // place is where a connection stands in the table; guarded by connTable.mu.
@@ -48,14 +56,14 @@ type place struct {
 func (ct *connTable) init(cfg *Config) {
 	ct.max, ct.maxNet, ct.maxLine = cfg.MaxConns, cfg.MaxPerNet, cfg.MaxPerLine
 	ct.byID = map[uint32]*conn{}
-	ct.byAddr = map[netip.AddrPort]*conn{}
+	ct.byPeer = map[peer]*conn{}
 	ct.from = map[netip.Addr]int{}
 }
 
-func (ct *connTable) counts() (all, strangers int) {
+func (ct *connTable) counts() (each [protocols]int, strangers int) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
-	return len(ct.byID), ct.strangers.n
+	return ct.each, ct.strangers.n
 }
 
 // reserved is how many connections are kept free for those who have yet to log in.
@@ -163,7 +171,8 @@ func (ct *connTable) enter(c *conn) {
 	ct.ages++
 	c.id, c.age = ct.next, ct.ages
 	ct.byID[c.id] = c
-	ct.byAddr[c.remote] = c
+	ct.byPeer[c.peer()] = c
+	ct.each[c.proto]++
 	if c.source {
 		ct.from[c.remote.Addr()]++
 	}
@@ -183,9 +192,10 @@ func (ct *connTable) drop(c *conn) {
 		return
 	}
 	delete(ct.byID, c.id)
-	if ct.byAddr[c.remote] == c {
-		delete(ct.byAddr, c.remote)
+	if ct.byPeer[c.peer()] == c {
+		delete(ct.byPeer, c.peer())
 	}
+	ct.each[c.proto]--
 	switch c.standing {
 	case stranger:
 		ct.strangers.remove(c.net, c)
@@ -200,14 +210,18 @@ func (ct *connTable) drop(c *conn) {
 	}
 }
 
-// find returns the flow's connection, else one to the address, else nil.
+// find returns the flow's connection, else one to the address, else nil. A phone that began with TLS is reached on that connection only: who
+// has its address and port later may be another behind the same address translation.
 func (ct *connTable) find(d Dest) *conn {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
-	if c := ct.byID[d.Flow]; c != nil && c.remote == d.Addr {
+	if c := ct.byID[d.Flow]; c != nil && c.remote == d.Addr && c.proto == d.Proto {
 		return c
 	}
-	return ct.byAddr[d.Addr]
+	if d.Proto.Secure() && d.Name == "" {
+		return nil
+	}
+	return ct.byPeer[peer{d.Addr, d.Proto, d.Name}]
 }
 
 func (ct *connTable) closeAll() {

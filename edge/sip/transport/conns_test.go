@@ -223,7 +223,7 @@ func TestConnTable(t *testing.T) {
 	for c := range live {
 		ct.remove(c)
 	}
-	if len(ct.byID)+len(ct.byAddr)+len(ct.from)+len(ct.strangers.groups)+len(ct.phones.groups)+len(ct.strangers.order)+len(ct.phones.order) != 0 {
+	if len(ct.byID)+len(ct.byPeer)+len(ct.from)+len(ct.strangers.groups)+len(ct.phones.groups)+len(ct.strangers.order)+len(ct.phones.order) != 0 {
 		t.Error("the tables are not empty in the end")
 	}
 }

@@ -21,7 +21,9 @@ type Packet struct {
 	Local netip.AddrPort // as bound: an unspecified address when the socket is bound to one
 	Proto Proto
 	Flow  uint32
-	Msg   message.Message // filled by Parse
+	// Proved are the names in the certificate that the sender's connection began with, if one of our authorities has signed it; nil: none.
+	Proved []string
+	Msg    message.Message // filled by Parse
 
 	store []byte   // smallBuf bytes that Buf usually lies in
 	slot  **Packet // the reader's own reference, cleared by Keep; touched on the reader's goroutine only
@@ -33,7 +35,7 @@ func newPacket() *Packet { return packets.Get().(*Packet) }
 
 // Parse parses the packet into Msg.
 func (p *Packet) Parse() *message.Fault {
-	if f := message.Parse(&p.Msg, p.Buf); f != nil || p.Proto == UDP {
+	if f := message.Parse(&p.Msg, p.Buf); f != nil || p.Proto == UDP || p.Proto == WSS {
 		return f
 	}
 	return p.Msg.Unframed()
@@ -56,6 +58,14 @@ func (p *Packet) Release() {
 	p.Msg.Reset()
 	p.Buf, p.slot = nil, nil
 	packets.Put(p)
+}
+
+// rest gives a reader's packet back, unless the handler kept it, so that an idle connection holds none. It returns the reader's new packet: none.
+func rest(p *Packet) *Packet {
+	if p != nil {
+		p.Release()
+	}
+	return nil
 }
 
 // deliver hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the

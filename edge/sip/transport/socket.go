@@ -95,7 +95,7 @@ func (s *socket) flush() {
 		}
 		s.waiting, s.writing = s.writing, s.waiting
 		s.mu.Unlock()
-		s.t.count.packetsOut.Add(uint64(s.io.write(&s.writing)))
+		s.t.count.out[UDP].Add(uint64(s.io.write(&s.writing)))
 		s.writing.reset()
 	}
 }
@@ -138,7 +138,7 @@ func (s *socket) run() {
 }
 
 func (s *socket) handle(slots []*Packet) {
-	s.t.count.packetsIn.Add(uint64(len(slots)))
+	s.t.count.in[UDP].Add(uint64(len(slots)))
 	now := nanotime()
 	s.hold()
 	for i, p := range slots {
@@ -147,9 +147,10 @@ func (s *socket) handle(slots []*Packet) {
 			continue
 		}
 		if keepAlive(p.Buf) {
+			s.keepAlive(p, now)
 			continue
 		}
-		p.Local, p.Proto, p.Flow = s.local, UDP, s.flow
+		p.Local, p.Proto, p.Flow, p.Proved = s.local, UDP, s.flow, nil
 		s.t.deliver(&slots[i])
 	}
 	s.unhold()

@@ -28,14 +28,8 @@ var (
 	errBanned  = errors.New("transport: source banned")
 )
 
-// read is the connection's reader: it ends with the connection.
-func (c *conn) read() {
-	s := stream{c: c, buf: make([]byte, 0, smallBuf), any: !c.source}
-	c.close(s.run())
-}
-
-func (s *stream) run() error {
-	begun := time.Now() // of the present message, or of the wait for it
+// run reads until the connection ends. begun is the start of the present message, or of the wait for it.
+func (s *stream) run(begun time.Time) error {
 	for {
 		s.deadline(begun)
 		before := len(s.buf)
@@ -158,6 +152,9 @@ func (s *stream) cut() error {
 	if at > 0 {
 		s.buf = s.buf[:copy(s.buf, s.buf[at:])]
 		s.shrink()
+		if len(s.buf) == 0 {
+			s.slot = rest(s.slot)
+		}
 	}
 	return nil
 }
@@ -236,19 +233,4 @@ func (s *stream) frame(b []byte) (int, error) {
 	return n, nil
 }
 
-func (s *stream) deliver(b []byte) error {
-	c := s.c
-	c.t.count.packetsIn.Add(1)
-	if c.t.cfg.Bans != nil && c.t.cfg.Bans.Banned(c.remote.Addr()) {
-		c.t.count.banned.Add(1)
-		return errBanned
-	}
-	if s.slot == nil {
-		s.slot = newPacket()
-	}
-	p := s.slot
-	p.Buf = append(p.store[:0], b...)
-	p.Src, p.Local, p.Proto, p.Flow = c.remote, c.local, TCP, c.id
-	c.t.deliver(&s.slot)
-	return nil
-}
+func (s *stream) deliver(b []byte) error { return s.c.deliver(&s.slot, b) }

@@ -3,28 +3,41 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
+
+	"ringfence/edge/internal/fair"
 	"ringfence/edge/sip/message"
 )
 
-// conn is one TCP connection. Its reader goroutine owns reading; the queue is written by a goroutine that lives while
+// conn is one connection of TCP, TLS or WSS. Its reader goroutine owns reading; the queue is written by a goroutine that lives while
 // there is something to write.
 type conn struct {
 	t      *Transport
 	id     uint32 // the flow; never 0
+	proto  Proto
 	remote netip.AddrPort
-	source bool // accepted, not dialled
+	name   string // TLS that we dialled: whom the certificate is of
+	source bool   // accepted, not dialled
+	known  bool   // phones are registered where it comes from, or it is a carrier's
 	place
 	unheard atomic.Int64 // since when (Unix ns) a connection that we dialled has said nothing at all; 0: it has, or is not there yet
 
+	proved []string        // the names in the certificate that the peer showed; the reader's
+	web    *websocket.Conn // WSS; set before nc
+	idle   bool            // WSS: between messages, the first of which has come; the reader's
+
 	mu      sync.Mutex
-	nc      net.Conn // nil while dialling
+	sock    net.Conn // what is closed: the connection below TLS; nil while dialling
+	nc      net.Conn // what is read and written; nil while dialling and during the handshake
 	local   netip.AddrPort
 	queue   []outgoing    // guarded by mu
 	queued  int           // bytes in queue; guarded by mu
@@ -40,7 +53,7 @@ type outgoing struct {
 }
 
 // accept takes connections until the listener is closed; no other error ends it.
-func (t *Transport) accept(ln net.Listener) {
+func (t *Transport) accept(ln listener) {
 	wait := 5 * time.Millisecond
 	for {
 		nc, err := ln.Accept()
@@ -58,31 +71,106 @@ func (t *Transport) accept(ln net.Listener) {
 			continue
 		}
 		wait = 5 * time.Millisecond
-		t.welcome(nc)
+		t.welcome(nc, ln.proto)
 	}
 }
 
-func (t *Transport) welcome(nc net.Conn) {
+// welcome judges a new connection by its address, before anything is read or computed for it.
+func (t *Transport) welcome(nc net.Conn, p Proto) {
 	remote, ok := addrPort(nc.RemoteAddr())
-	c := &conn{t: t, nc: nc, remote: remote, source: true}
+	c := &conn{t: t, proto: p, sock: nc, remote: remote, source: true}
 	c.local, _ = addrPort(nc.LocalAddr())
 	if !ok || t.cfg.Bans != nil && t.cfg.Bans.Banned(remote.Addr()) {
-		t.count.refused.Add(1)
-		_ = nc.Close()
+		t.turnAway(nc)
 		return
 	}
 	carrier, known := false, 0
 	if t.cfg.Known != nil {
 		carrier, known = t.cfg.Known(remote)
 	}
-	gone, err := t.conns.accept(c, carrier, known)
-	if err != nil || gone == c {
-		t.count.refused.Add(1)
-		_ = nc.Close()
+	c.known = carrier || known > 0
+	if p != TCP && !c.known && !t.shakes.begun.take(fair.Network(remote.Addr()), nanotime()) {
+		t.turnAway(nc)
 		return
 	}
-	t.wg.Go(c.read)
+	gone, err := t.conns.accept(c, carrier, known)
+	if err != nil || gone == c {
+		t.turnAway(nc)
+		return
+	}
+	t.wg.Go(func() { c.read(time.Now()) })
 	t.evict(gone)
+}
+
+func (t *Transport) turnAway(nc net.Conn) {
+	t.count.refused.Add(1)
+	_ = nc.Close()
+}
+
+// read is the connection's reader: it ends with the connection. The first message of one that was accepted has the time from begun for all
+// that comes before it.
+func (c *conn) read(begun time.Time) {
+	c.close(c.follow(begun))
+}
+
+func (c *conn) follow(begun time.Time) error {
+	if c.source {
+		if err := c.begin(begun.Add(c.t.cfg.MessageTimeout)); err != nil {
+			return err
+		}
+	}
+	if c.proto == WSS {
+		return c.readMessages()
+	}
+	s := stream{c: c, buf: make([]byte, 0, smallBuf), any: !c.source}
+	return s.run(begun)
+}
+
+// begin brings a connection that was accepted to where SIP begins.
+func (c *conn) begin(deadline time.Time) (err error) {
+	nc := c.sock
+	if c.proto != TCP {
+		if nc, err = c.shake(deadline); err != nil {
+			return err
+		}
+	}
+	if c.proto == WSS {
+		if c.web, err = c.upgrade(nc, deadline); err != nil {
+			return err
+		}
+	}
+	return c.speaks(nc)
+}
+
+// speaks has what waits be written over nc.
+func (c *conn) speaks(nc net.Conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead != nil {
+		return c.dead
+	}
+	c.nc = nc
+	c.startWriting()
+	return nil
+}
+
+func (c *conn) peer() peer { return peer{c.remote, c.proto, c.name} }
+
+// deliver hands one message to the handler, in the packet of slot.
+func (c *conn) deliver(slot **Packet, b []byte) error {
+	c.t.count.in[c.proto].Add(1)
+	if c.t.cfg.Bans != nil && c.t.cfg.Bans.Banned(c.remote.Addr()) {
+		c.t.count.banned.Add(1)
+		return errBanned
+	}
+	if *slot == nil {
+		*slot = newPacket()
+	}
+	p := *slot
+	p.Buf = append(p.store[:0], b...)
+	p.Src, p.Local, p.Proto, p.Flow, p.Proved = c.remote, c.local, c.proto, c.id, c.proved
+	c.t.deliver(slot)
+	return nil
 }
 
 // evict closes a connection that the table has given up for another, and says whether there is one.
@@ -98,22 +186,22 @@ func (t *Transport) evict(c *conn) bool {
 // LoggedIn notes that a line has logged in on the connection that d stands for, or with "" that a carrier uses it: others are
 // closed before it when there is no room.
 func (t *Transport) LoggedIn(d Dest, line string) {
-	if d.Proto == TCP {
+	if d.Proto != UDP {
 		t.evict(t.conns.login(d, line))
 	}
 }
 
-func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
+func (t *Transport) sendStream(d Dest, b []byte, token uint64) error {
 	if len(b) > message.MaxSize {
 		return ErrTooLong
 	}
 	c := t.conns.find(d)
 	if c == nil || d.Flow == 0 && c.mute() {
-		if d.Flow != 0 {
+		if d.Flow != 0 || d.Proto == WSS || d.Proto == TLS && d.Name == "" {
 			return ErrGone
 		}
 		var err error
-		if c, err = t.dialling(d.Addr); err != nil {
+		if c, err = t.dialling(d); err != nil {
 			return err
 		}
 	}
@@ -121,22 +209,22 @@ func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
 }
 
 // dialling enters a connection to the address and starts to dial it, unless that is under way.
-func (t *Transport) dialling(to netip.AddrPort) (*conn, error) {
+func (t *Transport) dialling(to Dest) (*conn, error) {
 	c, gone, err := t.conns.dialling(to, t)
 	t.evict(gone)
 	return c, err
 }
 
-func (ct *connTable) dialling(to netip.AddrPort, t *Transport) (c, gone *conn, err error) {
+func (ct *connTable) dialling(to Dest, t *Transport) (c, gone *conn, err error) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
-	if c := ct.byAddr[to]; c != nil && !c.mute() {
+	if c := ct.byPeer[peer{to.Addr, to.Proto, to.Name}]; c != nil && !c.mute() {
 		return c, nil, nil
 	}
 	if ct.closed {
 		return nil, nil, ErrClosed
 	}
-	c = &conn{t: t, remote: to}
+	c = &conn{t: t, proto: to.Proto, remote: to.Addr, name: to.Name}
 	if gone, err = ct.trust(c); err != nil {
 		return nil, nil, err
 	}
@@ -161,7 +249,7 @@ func (c *conn) dial() {
 	if dial == nil {
 		dial = c.t.dialFrom
 	}
-	nc, err := dial(ctx, c.remote)
+	sock, err := dial(ctx, c.remote)
 	if err != nil {
 		c.close(err)
 		return
@@ -169,21 +257,30 @@ func (c *conn) dial() {
 	c.mu.Lock()
 	if c.dead != nil {
 		c.mu.Unlock()
-		_ = nc.Close()
+		_ = sock.Close()
 		return
 	}
-	c.nc = nc
-	c.local, _ = addrPort(nc.LocalAddr())
-	c.unheard.Store(time.Now().UnixNano())
-	c.startWriting()
+	c.sock = sock
+	c.local, _ = addrPort(sock.LocalAddr())
 	c.mu.Unlock()
-	c.read()
+	nc := sock
+	if c.proto == TLS {
+		if nc, err = c.shakeAsClient(ctx, sock); err != nil {
+			c.close(fmt.Errorf("TLS with %s: %w", c.name, err))
+			return
+		}
+	}
+	c.unheard.Store(time.Now().UnixNano())
+	if err := c.speaks(nc); err != nil {
+		return
+	}
+	c.read(time.Now())
 }
 
 // dialFrom dials from the address that we listen on, so that a carrier which knows us by address sees that one.
 func (t *Transport) dialFrom(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	var d net.Dialer
-	if a := t.listenerFor(to.Addr()).Addr(); a.IsValid() && !a.IsUnspecified() && a.IsLoopback() == to.Addr().IsLoopback() {
+	if a := t.listenerFor(TCP, to.Addr()).Addr(); a.IsValid() && !a.IsUnspecified() && a.IsLoopback() == to.Addr().IsLoopback() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 0))
 	}
 	return d.DialContext(ctx, "tcp", to.String())
@@ -252,19 +349,31 @@ func (c *conn) flush() {
 	}
 }
 
-// write sends a run of messages with one system call.
+// write sends a run of messages.
 func (c *conn) write(todo []outgoing) {
-	bufs := make(net.Buffers, len(todo))
-	for i, o := range todo {
-		bufs[i] = o.b
-	}
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.t.cfg.WriteTimeout))
-	if _, err := bufs.WriteTo(c.nc); err != nil {
+	if err := c.put(todo); err != nil {
 		c.fail(todo, err)
 		c.close(err)
 		return
 	}
-	c.t.count.packetsOut.Add(uint64(len(todo)))
+	c.t.count.out[c.proto].Add(uint64(len(todo)))
+}
+
+// put writes messages: on TCP with one system call, on TLS in as few records as they fit into, on WSS each for itself.
+func (c *conn) put(todo []outgoing) error {
+	if c.proto == WSS {
+		return c.putMessages(todo)
+	}
+	bufs := make(net.Buffers, len(todo))
+	for i, o := range todo {
+		bufs[i] = o.b
+	}
+	if c.proto == TLS && len(bufs) > 1 {
+		bufs = net.Buffers{bytes.Join(bufs, nil)}
+	}
+	_, err := bufs.WriteTo(c.nc)
+	return err
 }
 
 // fail tells the sender of each message that it was not sent. Not to be called with mu held.
@@ -279,7 +388,7 @@ func (c *conn) fail(todo []outgoing, err error) {
 	}()
 	for _, o := range todo {
 		if !o.quiet {
-			c.t.cfg.Failed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, o.token, err)
+			c.t.cfg.Failed(c.dest(), o.token, err)
 		}
 	}
 }
@@ -294,17 +403,22 @@ func (c *conn) close(reason error) {
 	c.dead = reason
 	left := c.queue
 	c.queue = nil
-	nc := c.nc
+	sock, nc := c.sock, c.nc
 	c.mu.Unlock()
 	line := c.t.conns.remove(c)
-	if nc != nil {
-		_ = nc.Close()
+	if sock != nil {
+		if over, ok := nc.(*tls.Conn); ok && !errors.Is(reason, ErrClosed) && !errors.Is(reason, errRoom) && !errors.Is(reason, errBanned) {
+			_ = over.CloseWrite() // may wait for a peer that reads nothing, which those who make room must not
+		}
+		_ = sock.Close()
 	}
 	c.fail(left, reason)
 	if line != "" && c.t.cfg.Closed != nil && !c.t.stopped.Load() {
-		c.t.cfg.Closed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, line)
+		c.t.cfg.Closed(c.dest(), line)
 	}
 }
 
+func (c *conn) dest() Dest { return Dest{Addr: c.remote, Proto: c.proto, Flow: c.id, Name: c.name} }
+
 // Connected says whether there is a connection for d: the flow's, or another to its address.
-func (t *Transport) Connected(d Dest) bool { return d.Proto == TCP && t.conns.find(d) != nil }
+func (t *Transport) Connected(d Dest) bool { return d.Proto != UDP && t.conns.find(d) != nil }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,14 +21,37 @@ type Proto uint8
 const (
 	UDP Proto = iota
 	TCP
+	TLS
+	WSS // SIP in WebSocket messages over TLS (RFC 7118)
+
+	protocols = 4
+)
+
+var (
+	viaNames   = [protocols]string{"UDP", "TCP", "TLS", "WSS"}
+	smallNames = [protocols]string{"udp", "tcp", "tls", "wss"}
 )
 
 // String returns the protocol as written in Via.
-func (p Proto) String() string {
-	if p == TCP {
-		return "TCP"
+func (p Proto) String() string { return viaNames[p%protocols] }
+
+// Small returns the protocol in small letters, as settings have it.
+func (p Proto) Small() string { return smallNames[p%protocols] }
+
+// Secure says that messages are encrypted, and that the peer is the one that the connection began with.
+func (p Proto) Secure() bool { return p >= TLS }
+
+// Protocols are all of them.
+func Protocols() []Proto { return []Proto{UDP, TCP, TLS, WSS} }
+
+// ProtoOf is the protocol of a name in capitals or small letters; UDP when there is none.
+func ProtoOf(name string) Proto {
+	for _, p := range Protocols() {
+		if strings.EqualFold(viaNames[p], name) {
+			return p
+		}
 	}
-	return "UDP"
+	return UDP
 }
 
 // Dest is where to send. It is comparable and may be kept.
@@ -38,6 +62,9 @@ type Dest struct {
 	// as long as the Transport, one of TCP as long as its connection; when that is gone, another connection to Addr is
 	// used if there is one, and none is dialled: an address behind a NAT can not be.
 	Flow uint32
+	// Name is whom the certificate must be of when TLS is dialled (RFC 5922): a host name, or an address in text. Without a name nothing but
+	// the flow is used: a phone's certificate proves nothing.
+	Name string
 }
 
 // What Send and Config.Failed report.
@@ -49,12 +76,16 @@ var (
 	ErrTooMany   = errors.New("transport: too many connections")
 	ErrTooLong   = errors.New("transport: message too long")
 	ErrNoAddr    = errors.New("transport: destination without address or port")
+	ErrNoCerts   = errors.New("transport: TLS listeners require a certificate")
 )
 
 // Config says where to listen and what to do with packets. Zero values of limits mean the defaults named.
 type Config struct {
 	UDP        []netip.AddrPort // addresses to bind; port 0 picks one. [::] takes IPv6 only: name 0.0.0.0 beside it
 	TCP        []netip.AddrPort
+	TLS        []netip.AddrPort // these and WSS require a certificate in Security
+	WSS        []netip.AddrPort
+	Security   *Security      // certificates and authorities; nil: no TLS, in or out
 	PacketConn net.PacketConn // a further UDP socket, read one packet at a time; for tests in a synctest bubble
 	Listener   net.Listener   // a further TCP listener, likewise
 	Sockets    int            // sockets per UDP address, sharing its load by SO_REUSEPORT; default 1
@@ -74,7 +105,7 @@ type Config struct {
 	Dial  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
 	QueueLen       int           // packets waiting in a UDP socket's queue; default 2048
-	MaxConns       int           // TCP connections, in and out; default 4096, and no more than there are descriptors for
+	MaxConns       int           // connections, in and out; default 4096, and no more than there are descriptors for
 	MaxPerNet      int           // of these, from one network (/24, /64) that have not logged in; default 1024
 	MaxPerLine     int           // of these, on which one line has logged in; default 128
 	MaxQueued      int           // bytes waiting to be written on one connection; default 256 KiB
@@ -103,17 +134,26 @@ func (c *Config) setDefaults() {
 type Transport struct {
 	cfg    Config
 	socks  []*socket // UDP; the flow of a socket is its index plus one
-	lns    []net.Listener
+	lns    []listener
 	conns  connTable
 	routes routes
 	count  counters
+	shakes handshakes
+	stuns  *allowance
 
-	sockAddrs, lnAddrs []netip.AddrPort // where socks and lns are bound
-	ctx                context.Context  // cancelled by Stop
-	cancel             context.CancelFunc
-	wg                 sync.WaitGroup
-	stopped            atomic.Bool
-	serving            atomic.Bool
+	sockAddrs []netip.AddrPort            // where socks are bound
+	lnAddrs   [protocols][]netip.AddrPort // and lns
+	ctx       context.Context             // cancelled by Stop
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	stopped   atomic.Bool
+	serving   atomic.Bool
+}
+
+// listener takes connections of one protocol.
+type listener struct {
+	net.Listener
+	proto Proto
 }
 
 // Listen binds all addresses, or none: when one fails the others are closed again. Nothing is read before Serve.
@@ -122,7 +162,11 @@ func Listen(cfg Config) (*Transport, error) {
 	if cfg.Handle == nil {
 		return nil, errors.New("transport: Config.Handle is required")
 	}
-	t := &Transport{cfg: cfg}
+	if len(cfg.TLS)+len(cfg.WSS) > 0 && !cfg.Security.listens() {
+		return nil, ErrNoCerts
+	}
+	t := &Transport{cfg: cfg, stuns: newAllowance(stunRate, stunBurst)}
+	t.shakes.init()
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.conns.init(&t.cfg)
 	if err := t.bind(); err != nil {
@@ -148,25 +192,36 @@ func (t *Transport) bind() error {
 		local, _ := addrPort(pc.LocalAddr())
 		t.addSocket(newPlain(pc), local)
 	}
-	for _, a := range t.cfg.TCP {
+	for _, p := range []Proto{TCP, TLS, WSS} {
+		if err := t.listenStreams(p, [protocols][]netip.AddrPort{TCP: t.cfg.TCP, TLS: t.cfg.TLS, WSS: t.cfg.WSS}[p]); err != nil {
+			return err
+		}
+	}
+	if t.cfg.Listener != nil {
+		t.addListener(TCP, t.cfg.Listener)
+	}
+	return nil
+}
+
+func (t *Transport) listenStreams(p Proto, at []netip.AddrPort) error {
+	for _, a := range at {
 		network := "tcp4"
 		if a.Addr().Is6() {
 			network = "tcp6"
 		}
 		ln, err := net.Listen(network, a.String())
 		if err != nil {
-			return fmt.Errorf("transport: listen TCP %v: %w", a, err)
+			return fmt.Errorf("transport: listen %v %v: %w", p, a, err)
 		}
-		t.lns = append(t.lns, ln)
-	}
-	if t.cfg.Listener != nil {
-		t.lns = append(t.lns, t.cfg.Listener)
-	}
-	for _, ln := range t.lns {
-		a, _ := addrPort(ln.Addr())
-		t.lnAddrs = append(t.lnAddrs, a)
+		t.addListener(p, ln)
 	}
 	return nil
+}
+
+func (t *Transport) addListener(p Proto, ln net.Listener) {
+	a, _ := addrPort(ln.Addr())
+	t.lns = append(t.lns, listener{ln, p})
+	t.lnAddrs[p] = append(t.lnAddrs[p], a)
 }
 
 func (t *Transport) addSocket(io datagrams, local netip.AddrPort) {
@@ -204,7 +259,7 @@ func (t *Transport) Stop() {
 	t.wg.Wait()
 }
 
-// MaxConns is how many TCP connections there is room for: as configured, or fewer when the process may not open that many.
+// MaxConns is how many connections there is room for: as configured, or fewer when the process may not open that many.
 func (t *Transport) MaxConns() int { return t.cfg.MaxConns }
 
 // Addr returns the first address bound for the protocol; zero when there is none.
@@ -212,13 +267,13 @@ func (t *Transport) Addr(p Proto) netip.AddrPort {
 	if p == UDP && len(t.socks) > 0 {
 		return t.socks[0].local
 	}
-	if p == TCP && len(t.lnAddrs) > 0 {
-		return t.lnAddrs[0]
+	if len(t.lnAddrs[p]) > 0 {
+		return t.lnAddrs[p][0]
 	}
 	return netip.AddrPort{}
 }
 
-// Addrs returns every address bound, of UDP and TCP, each once.
+// Addrs returns every address bound, of all protocols, each once.
 func (t *Transport) Addrs() []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, s := range t.socks {
@@ -226,7 +281,7 @@ func (t *Transport) Addrs() []netip.AddrPort {
 			all = append(all, s.local)
 		}
 	}
-	for _, a := range t.lnAddrs {
+	for _, a := range slices.Concat(t.lnAddrs[:]...) {
 		if a.IsValid() && !slices.Contains(all, a) {
 			all = append(all, a)
 		}
@@ -234,7 +289,7 @@ func (t *Transport) Addrs() []netip.AddrPort {
 	return all
 }
 
-// LocalFor returns the address at which the receiver of a packet to d reaches us: that of the UDP socket it leaves from, of TCP
+// LocalFor returns the address at which the receiver of a packet to d reaches us: that of the UDP socket it leaves from, of connections
 // that of a listener, and never an unspecified one. Zero: we listen nowhere for this protocol and family.
 func (t *Transport) LocalFor(d Dest) netip.AddrPort {
 	to := d.Addr.Addr().Unmap()
@@ -246,7 +301,7 @@ func (t *Transport) LocalFor(d Dest) netip.AddrPort {
 	}
 	c := t.conns.find(d)
 	if c == nil {
-		return t.routes.seen(t.listenerFor(to), to)
+		return t.routes.seen(t.listenerFor(d.Proto, to), to)
 	}
 	c.mu.Lock()
 	local, there := c.local, c.nc != nil
@@ -254,7 +309,7 @@ func (t *Transport) LocalFor(d Dest) netip.AddrPort {
 	if there && c.source { // accepted: this is the listener
 		return local
 	}
-	return t.routes.seen(t.listenerFor(to), to)
+	return t.routes.seen(t.listenerFor(d.Proto, to), to)
 }
 
 // FlowAt is the flow of the UDP socket bound to an address, 0 if there is none.
@@ -275,16 +330,16 @@ func (t *Transport) Bound(d Dest) netip.AddrPort {
 	return t.socks[d.Flow-1].local
 }
 
-func (t *Transport) listenerFor(to netip.Addr) netip.AddrPort {
-	if i := t.routes.choose(t.lnAddrs, to); i >= 0 {
-		return t.lnAddrs[i]
+func (t *Transport) listenerFor(p Proto, to netip.Addr) netip.AddrPort {
+	if i := t.routes.choose(t.lnAddrs[p], to); i >= 0 {
+		return t.lnAddrs[p][i]
 	}
 	return netip.AddrPort{}
 }
 
 // Send sends one message. It copies b, never blocks on the network, and returns an error only when nothing will be
-// sent. On TCP it uses the flow's connection, or one to the same address, or (without a flow) dials one; what goes wrong
-// later is reported to Config.Failed.
+// sent. On TCP it uses the flow's connection, or one to the same address, or (without a flow) dials one; on TLS it dials only whom
+// Dest names, and on WSS nobody. What goes wrong later is reported to Config.Failed.
 func (t *Transport) Send(d Dest, b []byte) error { return t.SendToken(d, b, 0) }
 
 // SendToken is Send with a token that Config.Failed gets back.
@@ -296,8 +351,8 @@ func (t *Transport) SendToken(d Dest, b []byte, token uint64) error {
 	if d.Addr.Port() == 0 || !d.Addr.IsValid() {
 		return ErrNoAddr
 	}
-	if d.Proto == TCP {
-		return t.sendTCP(d, b, token)
+	if d.Proto != UDP {
+		return t.sendStream(d, b, token)
 	}
 	if len(b) > maxDatagram {
 		return ErrTooLong
