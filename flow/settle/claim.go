@@ -343,21 +343,55 @@ func (d *Desk) change(ctx context.Context, id int64, f func(x *settle.Claim, now
 }
 
 // Answer notes what a carrier grants, nothing for a refusal, and passes it on to the customer, as far as the customer owes the calls. An
-// answer is never changed; another may follow.
-func (d *Desk) Answer(ctx context.Context, by string, id int64, granted money.Micro, text string) (x settle.Claim, err error) {
-	x, calls, err := d.Claim(ctx, id)
+// answer is never changed; another may follow. The settlement that passes it on is stored with it, so that a crash in between leaves it to Due.
+func (d *Desk) Answer(ctx context.Context, by string, id int64, granted money.Micro, text string) (settle.Claim, error) {
+	for version := int64(0); ; {
+		x, was, err := d.Claim(ctx, id)
+		if err != nil {
+			return x, err
+		}
+		if version == 0 {
+			version = x.Version
+		} else if x.Version != version {
+			return x, ErrMoved
+		}
+		if err := d.catchUp(ctx, x.Case); err != nil {
+			return x, err
+		}
+		next, err := d.answer(ctx, x, was, settle.Answer{At: time.Now(), By: by, Granted: granted, Text: clip(text, 4000)})
+		if errors.Is(err, store.ErrExists) || errors.Is(err, ErrMoved) {
+			continue // somebody else wrote into the case
+		}
+		if err == nil {
+			err = d.catchUp(ctx, x.Case)
+		}
+		return next, err
+	}
+}
+
+// answer writes an answer with the settlement that passes it on. There is none when there is nothing to pass on, or when staff must decide first.
+func (d *Desk) answer(ctx context.Context, x settle.Claim, was []settle.ClaimCall, a settle.Answer) (settle.Claim, error) {
+	s, err := d.scene(ctx, x.Case)
 	if err != nil {
 		return x, err
 	}
-	now := time.Now()
-	if err := x.Grant(settle.Answer{At: now, By: by, Granted: granted, Text: clip(text, 4000)}, calls); err != nil {
+	beyond, calls := x.Beyond, slices.Clone(was)
+	if err := x.Grant(a, calls); err != nil {
 		return x, err
 	}
-	said := fact.ClaimAnswered{By: by, Case: x.Case, Claim: x.ID, Trunk: x.Trunk, Amount: granted, Answer: clip(text, 4000)}
-	if err := d.o.Store.WriteSettle(ctx, store.SettleWrite{Claims: []settle.Claim{x}, Calls: calls}, said.Row(now, fact.Subject{Account: x.Customer})); err != nil {
+	s.beyond = s.beyond.Add(x.Beyond - beyond)
+	for i := range calls {
+		id := calls[i].Call
+		s.granted[id] = s.granted[id].Add(calls[i].Granted - was[i].Granted)
+	}
+	said := fact.ClaimAnswered{By: a.By, Case: x.Case, Claim: x.ID, Trunk: x.Trunk, Amount: a.Granted, Answer: a.Text}
+	facts := []store.Fact{said.Row(a.At, fact.Subject{Account: x.Customer})}
+	w := store.SettleWrite{Claims: []settle.Claim{x}, Calls: calls}
+	passed, err := d.passOn(s, &w, a.By, a.At)
+	if err != nil {
 		return x, err
 	}
-	return x, d.pass(ctx, by, x.Case)
+	return x, d.o.Store.WriteSettle(ctx, w, append(facts, passed...)...)
 }
 
 // Said is a difference in words.

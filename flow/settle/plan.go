@@ -171,9 +171,7 @@ func (d *Desk) Due(ctx context.Context, now time.Time) error {
 }
 
 // CarryOut carries out the settlement of a case that was agreed to, and passes on what carriers granted while it waited.
-func (d *Desk) CarryOut(ctx context.Context, id int64) error {
-	return errors.Join(d.catchUp(ctx, id), d.pass(ctx, auto, id))
-}
+func (d *Desk) CarryOut(ctx context.Context, id int64) error { return d.catchUp(ctx, id) }
 
 func (d *Desk) remindCarriers(ctx context.Context, now time.Time) error {
 	f := ClaimFilter{State: settle.ClaimSent, Limit: perPage}

@@ -131,6 +131,54 @@ func TestNothingIsCreditedTwice(t *testing.T) {
 	})
 }
 
+// TestAnAnswerIsPassedOnWhateverDies guards that what a carrier granted reaches the customer by itself once its answer is stored: also when the program dies
+// before the credit, and when the answer came while a settlement waited for a second person.
+func TestAnAnswerIsPassedOnWhateverDies(t *testing.T) {
+	for _, waiting := range []bool{false, true} {
+		for n := range 10 {
+			p := &play{scene: open(t)}
+			ctx, db := t.Context(), dying{p.db, &p.left, &p.lost}
+			d, err := settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db), SecondAbove: func() money.Micro { return 100 * money.Pound }})
+			must(t, err)
+			if waiting {
+				d, err = settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db)})
+				must(t, err)
+			}
+			p.desk = d
+			_, err = d.Settle(ctx, "staff/tom", 1, true, "Proven fraud.")
+			must(t, err)
+			_, err = d.OpenClaims(ctx, "staff/tom", 1, "")
+			must(t, err)
+			_, err = d.Send(ctx, "staff/tom", 1)
+			must(t, err)
+			die := func() { p.left, p.lost = n/2+1, n%2 == 1 }
+			if waiting { // the answer is stored whole, and what dies is the end of the settlement
+				_, err = d.Answer(ctx, "staff/tom", 1, 77_777, "")
+				must(t, err)
+				p.second(true)
+				die()
+				err = d.Due(ctx, time.Now())
+			} else {
+				die()
+				_, err = d.Answer(ctx, "staff/tom", 1, 77_777, "")
+			}
+			died := err != nil
+			p.left = 0
+			must(t, d.Due(ctx, time.Now()))
+			want := p.list().Credit.Amount
+			if (want > 0) != (p.grants() > 0) || want == 0 && n > 0 {
+				t.Errorf("waiting %v, write %d, lost %v: %s granted, %s for the customer", waiting, n/2+1, p.lost, p.grants(), want)
+			}
+			past, err := p.db.Settlements(ctx, 1)
+			must(t, err)
+			last := past[len(past)-1]
+			if last.State != core.Made || last.List.Credit.Amount != want {
+				t.Errorf("waiting %v, write %d, lost %v (died %v): the last settlement is %s and passes on %s of %s", waiting, n/2+1, p.lost, died, last.State, last.List.Credit.Amount, want)
+			}
+		}
+	}
+}
+
 // vat is a billing with a rate that does not divide.
 func (s *scene) vat(db billing.Store) *billing.Billing {
 	s.bills = billing.New(billing.Options{Store: db, Book: s.book, Provider: "Example Telecom", VAT: books.Rates{{Rate: 17_500}}})

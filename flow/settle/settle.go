@@ -357,18 +357,11 @@ func (d *Desk) Settle(ctx context.Context, by string, id int64, cost bool, why s
 	if cost && why == "" {
 		return out, &book.Invalid{Field: "why", Want: "the reason, which the customer will read"}
 	}
-	return d.decide(ctx, by, id, cost, cmp.Or(why, "Down to cost price, as the other calls of the case."), false)
+	return d.decide(ctx, by, id, cost, cmp.Or(why, "Down to cost price, as the other calls of the case."))
 }
 
-// pass passes on what was decided already, such as a carrier's grant. What needs a decision of staff is left to them, and so is a case
-// that waits for one.
-func (d *Desk) pass(ctx context.Context, by string, id int64) error {
-	_, err := d.decide(ctx, by, id, false, "", true)
-	return err
-}
-
-// decide makes the next settlement of a case. With quiet it is no error that there is nothing to decide, or that staff must.
-func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why string, quiet bool) (out settle.Settlement, err error) {
+// decide makes the next settlement of a case.
+func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why string) (out settle.Settlement, err error) {
 	for range tries {
 		if err := d.catchUp(ctx, id); err != nil {
 			return out, err
@@ -379,13 +372,7 @@ func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why s
 		}
 		out, item, err := s.next(by, cost, time.Now())
 		if err != nil {
-			if quiet && errors.Is(err, ErrStep) {
-				err = nil
-			}
 			return out, err
-		}
-		if quiet && item > 0 {
-			return out, nil
 		}
 		err = d.write(ctx, s, &out, item, why)
 		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {
@@ -471,29 +458,39 @@ func (d *Desk) settled(c *casework.Case, x *settle.Settlement) store.Fact {
 	return said.Row(at, fact.Subject{Account: c.Customer})
 }
 
-// catchUp carries out the settlement of a case that waits, once its decision is made. The credit is booked first, under a reference that
+// catchUp carries out what of the settlements of a case waits, once its decision is made. The credit is booked first, under a reference that
 // is booked once, so that a crash in between only repeats it.
 func (d *Desk) catchUp(ctx context.Context, id int64) error {
-	past, err := d.o.Store.Settlements(ctx, id)
-	if err != nil {
-		return err
+	for range tries {
+		past, err := d.o.Store.Settlements(ctx, id)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(past, func(x settle.Settlement) bool { return x.State == settle.Waiting })
+		if i < 0 {
+			return nil
+		}
+		state, by, err := d.decided(ctx, &past[i])
+		if err != nil || state == settle.Waiting {
+			return err
+		}
+		err = d.carryOut(ctx, &past[i], state, by)
+		if err != nil && !errors.Is(err, store.ErrMoved) && !errors.Is(err, store.ErrExists) { // another node was there: its credit is this one
+			return err
+		}
 	}
-	i := slices.IndexFunc(past, func(x settle.Settlement) bool { return x.State == settle.Waiting })
-	if i < 0 {
-		return nil
-	}
-	x := past[i]
-	state, by, err := d.decided(ctx, &x)
-	if err != nil || state == settle.Waiting {
-		return err
-	}
-	s, err := d.read(ctx, id)
+	return ErrMoved
+}
+
+// carryOut ends a settlement whose decision is made. What carriers granted while it waited is the next one, stored with its end.
+func (d *Desk) carryOut(ctx context.Context, x *settle.Settlement, state settle.State, by string) error {
+	s, err := d.scene(ctx, x.Case)
 	if err != nil {
 		return err
 	}
 	w := store.SettleWrite{}
 	if state == settle.Made {
-		if w.Plans, err = d.give(ctx, s, &x); err != nil {
+		if w.Plans, err = d.give(ctx, s, x); err != nil {
 			return err
 		}
 	}
@@ -501,16 +498,30 @@ func (d *Desk) catchUp(ctx context.Context, id int64) error {
 	if err := x.End(state, by, now); err != nil {
 		return err
 	}
-	w.Settlements = []settle.Settlement{x}
-	facts := []store.Fact{d.settled(&s.c, &x)}
+	w.Settlements = []settle.Settlement{*x}
+	facts := []store.Fact{d.settled(&s.c, x)}
 	for i := range w.Plans {
 		facts = append(facts, covered(&w.Plans[i], by, now)...)
 	}
-	err = d.o.Store.WriteSettle(ctx, w, facts...)
-	if errors.Is(err, store.ErrMoved) { // another node was there: its credit is this one
-		return nil
+	s.past[x.N-1] = *x
+	passed, err := d.passOn(s, &w, auto, now)
+	if err != nil {
+		return err
 	}
-	return err
+	return d.o.Store.WriteSettle(ctx, w, append(facts, passed...)...)
+}
+
+// passOn adds to a write the settlement that passes on what carriers granted. There is none when nothing is to pass on, or when staff must decide first.
+func (d *Desk) passOn(s *scene, w *store.SettleWrite, by string, now time.Time) ([]store.Fact, error) {
+	next, gift, err := s.next(by, false, now)
+	switch {
+	case errors.Is(err, ErrStep):
+		return nil, nil
+	case err != nil || gift > 0:
+		return nil, err
+	}
+	w.Case, w.Settlements = &store.CaseWrite{Case: &s.c}, append(w.Settlements, next)
+	return []store.Fact{d.settled(&s.c, &next)}, nil
 }
 
 // decided is what became of the decision that a settlement waits for.
