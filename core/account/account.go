@@ -138,6 +138,7 @@ type Line struct {
 	Former    []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
 	Honeypot  bool     // it has no owner: any login to it is an attack
 	Courtesy  Courtesy // "" is the customer's
+	Forwards  Forwards // where its calls go that it does not take itself
 	Created   time.Time
 }
 

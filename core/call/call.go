@@ -22,6 +22,25 @@ const (
 	Between Direction = "between" // line to line
 )
 
+// Cause says what made a call that nobody dialled. Its line pays for it, as for any other.
+type Cause string
+
+// Causes.
+const (
+	Dialled            Cause = ""                    // somebody dialled it
+	ForwardAlways      Cause = "forward-always"      // its line forwards every call,
+	ForwardBusy        Cause = "forward-busy"        // those that find it busy,
+	ForwardNoAnswer    Cause = "forward-no-answer"   // those that nobody answers,
+	ForwardUnreachable Cause = "forward-unreachable" // or those that find no phone of it
+	Redirected         Cause = "redirect"            // its phone answered a call with 302
+	Transferred        Cause = "transfer"            // its phone sent the other party of a call on
+)
+
+// Forwards says that the settings of a line made the call, and none of its phones.
+func (c Cause) Forwards() bool {
+	return c == ForwardAlways || c == ForwardBusy || c == ForwardNoAnswer || c == ForwardUnreachable
+}
+
 // State of an open call.
 type State string
 
@@ -123,6 +142,8 @@ type Open struct {
 	BLeg      string // and of the leg to the carrier in use
 	Source    string // address:port of the phone
 	UserAgent string
+	Cause     Cause         // what made it, if nobody dialled it,
+	Parent    ID            // and the call that it sends on
 	Cost      rating.Quote  // the carrier's, for the route in use; zero Price when the trunk has no deck
 	Quote     rating.Quote  // retail
 	Purses    []string      // ids of the purses that hold money for it
@@ -176,6 +197,9 @@ type CDR struct {
 	Refused     bool          `json:"refused"` // never connected: it rang no phone and holds no money
 	// Unconfirmed: the call is over and costs nothing more, but a phone has yet to confirm it. Such a record is not stored yet.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// Cause is what made the call if nobody dialled it, and Parent the call that it sent on.
+	Cause  Cause `json:"cause,omitempty"`
+	Parent ID    `json:"parent,omitempty"`
 }
 
 // Outcome is what came of a call, in one of three ways.

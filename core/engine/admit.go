@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,31 @@ type Attempt struct {
 	Tight string
 	// Full: the edge carries as many calls as it may. Only an emergency call passes.
 	Full bool
+	Sent
+}
+
+// Sent is how a call was made that sends another one on: Line pays for it, and all limits of Line hold. The zero Sent is a call that was dialled.
+type Sent struct {
+	Cause  call.Cause
+	Parent call.ID  // the call that is sent on
+	Path   []string // the lines that have forwarded it so far, the latest last
+	Turns  int      // how often it was sent on in all, also by others before it came here
+}
+
+// MaxTurns bounds how often a call may be sent on.
+const MaxTurns = 5
+
+// loops says that a call was sent on too often, or comes back to a line that has forwarded it.
+func (s *Subject) loops() bool {
+	if s.Turns > MaxTurns {
+		return true
+	}
+	for i, line := range s.Path {
+		if line == s.Peer || slices.Contains(s.Path[:i], line) {
+			return true
+		}
+	}
+	return false
 }
 
 // Refusal is a decision against a call, ready to be told. It is an error.
@@ -99,7 +125,9 @@ func (s *Subject) Spell(id []byte) {
 	var room [128]byte
 	b := s.Dest.Number.Append(append(room[:0], id...))
 	number := len(b)
-	b = s.Source.AppendTo(b)
+	if s.Source.IsValid() { // a forward comes from no phone
+		b = s.Source.AppendTo(b)
+	}
 	source := len(b)
 	if s.Present != 0 {
 		b = strconv.AppendUint(b, s.Present, 10)
@@ -237,7 +265,7 @@ func (s *Subject) noCharge(name string) rating.Quote {
 
 // Asked is the attempt as the rules of policy judge it.
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
-	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed}
+	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed, Forwarded: s.Cause.Forwards()}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
@@ -258,6 +286,13 @@ func Counted(c *policy.Condition, n int64) *Refusal {
 func (s *Subject) Judge(stopping bool) *Refusal {
 	if s.Dir == call.In {
 		return s.judgeInbound(stopping)
+	}
+	switch {
+	case s.Cause == call.Dialled:
+	case s.loops():
+		return &Refusal{Reason: policy.SentOnTooOften}
+	case s.Problem == phone.NoProblem && s.Dest.Class == phone.Emergency: // it would be let out without any limit, for a caller whom nobody knows
+		return &Refusal{Reason: policy.SentToEmergency}
 	}
 	facts, at := s.Asked()
 	s.Verdict = policy.Decide(s.Settings, facts, at, s.Now)
@@ -318,7 +353,7 @@ func (s *Subject) Begin(c *Call) {
 // Name gives a call the names by which its record and the journal know it, once they are spelt.
 func (s *Subject) Name(o *call.Open) {
 	o.ID, o.Dialled, o.Number, o.Class, o.Country = s.Text.ID, s.Dialled, s.Text.Number, s.Dest.Class.String(), s.Dest.Country.String()
-	o.Source, o.UserAgent, o.ALeg = s.Text.Source, s.UserAgent, s.ALeg
+	o.Source, o.UserAgent, o.ALeg, o.Cause, o.Parent = s.Text.Source, s.UserAgent, s.ALeg, s.Cause, s.Parent
 	if s.Dir == call.In {
 		o.Trunk = s.Trunk
 	}

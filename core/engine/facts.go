@@ -30,6 +30,7 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always,
+		Cause: string(s.Cause), Parent: string(s.Parent),
 	}
 	if s.Priced {
 		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, s.Text.Prefix, PerMinute(&s.Quote)
@@ -49,6 +50,7 @@ func (s *Subject) Refused(r *Refusal, settings string) fact.Row {
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
 		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
+		Cause: string(s.Cause), Parent: string(s.Parent),
 	}
 	if s.Priced {
 		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, s.Text.Prefix, PerMinute(&s.Quote)

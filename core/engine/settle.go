@@ -194,7 +194,7 @@ func (c *Call) Record(b *Bill) call.CDR {
 		ID: o.ID, Direction: o.Direction, Line: o.Line, Account: o.Account, Peer: o.Peer, Trunk: o.Trunk,
 		Dialled: o.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
 		Rate: o.Quote.Price.Name, Prefix: prefixText(&o.Quote.Price, o.Number), PerMinute: PerMinute(&o.Quote),
-		Source: o.Source, UserAgent: o.UserAgent, ALeg: o.ALeg, BLeg: o.BLeg,
+		Source: o.Source, UserAgent: o.UserAgent, ALeg: o.ALeg, BLeg: o.BLeg, Cause: o.Cause, Parent: o.Parent,
 		Begun: o.Begun, Ended: o.End.At, By: o.End.By, Reason: o.End.Reason, Text: o.End.Text, Status: o.End.Status,
 		Ring: since(o.Ringing, o.End.At),
 		Talk: b.Talk, Retail: b.Retail, CarrierTalk: b.CarrierTalk, Cost: b.Cost,

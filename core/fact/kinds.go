@@ -676,6 +676,8 @@ type CallAdmitted struct {
 	PaidFor     time.Duration // talk time that the amount held pays for, in ms
 	Longest     time.Duration // how long the call may last, in s
 	Emergency   bool          // an emergency call: it is never refused nor cut for money
+	Cause       string        // what made a call that nobody dialled: a forward-*, redirect (302) or transfer
+	Parent      string        // the call that it sends on
 }
 
 // Append writes the JSON object after b.
@@ -738,6 +740,12 @@ func (f *CallAdmitted) Append(b []byte) []byte {
 	if f.Emergency {
 		b = putFlag(b, "emergency", f.Emergency)
 	}
+	if f.Cause != "" {
+		b = putText(b, "cause", f.Cause)
+	}
+	if f.Parent != "" {
+		b = putText(b, "parent", f.Parent)
+	}
 	return append(b, '}')
 }
 
@@ -788,6 +796,10 @@ func (f *CallAdmitted) Decode(body []byte) error {
 			return v.span(&f.Longest, time.Second)
 		case "emergency":
 			return v.flag(&f.Emergency)
+		case "cause":
+			return v.text(&f.Cause)
+		case "parent":
+			return v.text(&f.Parent)
 		}
 		return nil
 	})
@@ -828,6 +840,8 @@ type CallRefused struct {
 	Waiting     money.Micro // part of what is held by calls that are not up, in 1e-6 of the currency
 	Ringing     int64       // calls that ring and hold it
 	Ending      int64       // calls that have ended and wait for their price
+	Cause       string      // what made a call that nobody dialled: a forward-*, redirect (302) or transfer
+	Parent      string      // the call that it sends on
 }
 
 // Append writes the JSON object after b.
@@ -902,6 +916,12 @@ func (f *CallRefused) Append(b []byte) []byte {
 	if f.Ending != 0 || f.Waiting != 0 || f.Ringing != 0 {
 		b = putInt(b, "ending_calls", f.Ending)
 	}
+	if f.Cause != "" {
+		b = putText(b, "cause", f.Cause)
+	}
+	if f.Parent != "" {
+		b = putText(b, "parent", f.Parent)
+	}
 	return append(b, '}')
 }
 
@@ -960,6 +980,10 @@ func (f *CallRefused) Decode(body []byte) error {
 			return v.int(&f.Ringing)
 		case "ending_calls":
 			return v.int(&f.Ending)
+		case "cause":
+			return v.text(&f.Cause)
+		case "parent":
+			return v.text(&f.Parent)
 		}
 		return nil
 	})

@@ -24,13 +24,15 @@ type Facts struct {
 // Attempt is a call that someone wants to make, already understood as far as it could be.
 type Attempt struct {
 	Dest    phone.Destination
-	Invalid phone.Problem    // non-zero: the digits did not normalise; Dest is zero
-	Source  netip.Addr       // the phone's; invalid for a question without a phone, which passes where there is no IP lock
-	From    restrict.From    // where the phone is, and what it is; zero is not known
-	Free    bool             // the number is in a block that the regulator's table says is unallocated
-	Quote   *rating.Quote    // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
-	Silence rating.Silence   // why the tariff has no price, when Quote is nil
-	Listed  *restrict.Listed // the entry of a hot list that names the destination; nil: none does
+	Invalid phone.Problem  // non-zero: the digits did not normalise; Dest is zero
+	Source  netip.Addr     // the phone's; invalid for a question without a phone, which passes where there is no IP lock
+	From    restrict.From  // where the phone is, and what it is; zero is not known
+	Free    bool           // the number is in a block that the regulator's table says is unallocated
+	Quote   *rating.Quote  // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
+	Silence rating.Silence // why the tariff has no price, when Quote is nil
+	// Forwarded: the line's own settings make the call, and none of its phones, so that there is no address to ask an IP lock about.
+	Forwarded bool
+	Listed    *restrict.Listed // the entry of a hot list that names the destination; nil: none does
 }
 
 // ConditionKind is one kind of atomic check at the instant of connection.

@@ -92,25 +92,28 @@ const (
 	Busy     // busy: the callee's own answer, or that it declined
 	NoAnswer // no-answer
 	// What the far end answered: a phone, or a carrier of a call that it took.
-	Unknown       // unknown-number: the far end does not know this number
-	Incomplete    // incomplete-number: the far end wants more digits
-	Incompatible  // incompatible: the far end takes none of the media or codecs offered
-	Redirected    // redirected: the far end wants the call forwarded
-	FarRefused    // far-end-refused: the far end refused for a reason of its own
-	NoTransfer    // no-transfer: a transfer inside a call
-	Cancelled     // cancelled: by the caller
-	TooLong       // longest-call (seconds)
-	CutByStaff    // cut-by-staff
-	CutByOwner    // cut-by-owner
-	CutLocked     // cut-line-locked
-	CutRestricted // cut-restricted: a restriction that ends calls came while it was up
-	CutRemoved    // cut-line-removed
-	NoAck         // no-ack: the caller's phone never confirmed
-	PeerGone      // peer-gone: a phone or carrier stopped answering
-	NodeLost      // node-lost: the server was away, and the call could not go on
-	AnsweredLate  // answered-late: the callee answered while the call was being given up
-	CarrierRecord // carrier-record: the call is known from its carrier's records alone, for the store was restored from an older backup
-	Fault         // fault: a panic ended this call only
+	Unknown         // unknown-number: the far end does not know this number
+	Incomplete      // incomplete-number: the far end wants more digits
+	Incompatible    // incompatible: the far end takes none of the media or codecs offered
+	Redirected      // redirected: the far end wants the call forwarded
+	FarRefused      // far-end-refused: the far end refused for a reason of its own
+	NoTransfer      // no-transfer: a transfer (REFER) by a carrier, or of a call that cannot be
+	SentOnTooOften  // sent-on-too-often: a loop of forwards and transfers
+	SentToEmergency // sent-to-emergency
+	NotSentOn       // not-sent-on: what a caller is told of a forward that was refused, whose reason is the line's own business
+	Cancelled       // cancelled: by the caller
+	TooLong         // longest-call (seconds)
+	CutByStaff      // cut-by-staff
+	CutByOwner      // cut-by-owner
+	CutLocked       // cut-line-locked
+	CutRestricted   // cut-restricted: a restriction that ends calls came while it was up
+	CutRemoved      // cut-line-removed
+	NoAck           // no-ack: the caller's phone never confirmed
+	PeerGone        // peer-gone: a phone or carrier stopped answering
+	NodeLost        // node-lost: the server was away, and the call could not go on
+	AnsweredLate    // answered-late: the callee answered while the call was being given up
+	CarrierRecord   // carrier-record: the call is known from its carrier's records alone, for the store was restored from an older backup
+	Fault           // fault: a panic ended this call only
 
 	NumReasons
 )
@@ -168,9 +171,12 @@ var reasons = [NumReasons]told{
 	Unknown:              {"unknown-number", account.UnitNone, 404, causeUnallocated, plain("the far end does not know this number")},
 	Incomplete:           {"incomplete-number", account.UnitNone, 484, causeFormat, plain("the far end says that the number is incomplete")},
 	Incompatible:         {"incompatible", account.UnitNone, 488, causeIncompatible, plain("the far end accepts none of the codecs or kinds of media that were offered")},
-	Redirected:           {"redirected", account.UnitNone, 480, causeFacility, plain("the far end redirected the call (302), which this server does not follow yet")},
+	Redirected:           {"redirected", account.UnitNone, 480, causeFacility, plain("the far end redirected the call (302), which is followed for phones of our own lines only")},
 	FarRefused:           {"far-end-refused", account.UnitNone, 480, causeRejected, plain("the far end refused the call")},
-	NoTransfer:           {"no-transfer", account.UnitNone, 405, causeFacility, plain("this server does not transfer calls (REFER) yet: the call continues unchanged")},
+	NoTransfer:           {"no-transfer", account.UnitNone, 405, causeFacility, plain("only the phone of a line can transfer a call, and only one that was answered: the call continues unchanged")},
+	SentOnTooOften:       {"sent-on-too-often", account.UnitNone, 482, causeFacility, plain("the call was forwarded or transferred too often, or comes back to a line that has forwarded it")},
+	SentToEmergency:      {"sent-to-emergency", account.UnitNone, 403, causeRejected, plain("calls cannot be forwarded or transferred to an emergency number: dial it")},
+	NotSentOn:            {"not-sent-on", account.UnitNone, 480, causeFacility, plain("the called line forwards its calls, and this one could not be forwarded")},
 	Cancelled:            {"cancelled", account.UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
 	TooLong:              {"longest-call", account.UnitSeconds, 480, causeUnspecified, longestText},
 	CutByStaff:           {"cut-by-staff", account.UnitNone, 403, causeRejected, plain("the provider ended this call")},

@@ -54,6 +54,9 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (
 	case NoSuchLine:
 		return pass(!f.Inactive), Figures{}
 	case AddressLocked:
+		if a.Forwarded {
+			return skipped, Figures{}
+		}
 		return pass(s.Allows(a.Source)), Figures{}
 	case LoginClosed:
 		return judgeLogin(s, f, a, now)

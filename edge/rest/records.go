@@ -162,7 +162,7 @@ var csvHeader = []string{
 	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix",
 	"per_minute_nano", "source", "user_agent", "a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns",
 	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status", "line_identity", "account_identity",
-	"carrier_talk_ns", "refused", "currency", // new ones come last: some read by position
+	"carrier_talk_ns", "refused", "currency", "cause", "parent", // new ones come last: some read by position
 }
 
 func newCSVWriter(hc huma.Context) cdrWriter {
@@ -186,7 +186,7 @@ func csvRow(r *call.CDR) []string {
 		number(int64(c.PerMinute)), c.Source, c.UserAgent, c.ALeg, c.BLeg, stamp(c.Begun), stamp(c.AnsweredAt), stamp(c.Ended),
 		number(int64(c.Ring)), number(int64(c.Talk)), number(int64(c.Retail)), number(int64(c.Cost)), c.Retail.String(), c.Cost.String(),
 		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status), c.LineID, c.AccountID, number(int64(c.CarrierTalk)),
-		strconv.FormatBool(c.Refused), money.Billing().Code,
+		strconv.FormatBool(c.Refused), money.Billing().Code, string(c.Cause), string(c.Parent),
 	}
 	for i := range row {
 		row[i] = records.Inert(row[i])

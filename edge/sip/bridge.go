@@ -42,6 +42,9 @@ type bridge struct {
 	all  []*leg // a, then every leg that was tried
 	peer *leg   // the one that answered
 
+	trail    trail     // who has sent the call on
+	transfer *transfer // that a phone has asked for and that is under way; nil: none
+
 	forks []*fork // the early dialogs of the caller; until its ACK the one that was answered
 
 	// While being set up; nil once talking.
@@ -77,6 +80,7 @@ type setup struct {
 	requires bool          // the caller requires reliable provisional answers
 	tried    int64
 	answer   content // the callee's body
+	sentOn   bool    // the call goes on by a link
 }
 
 // forget removes a call for which nothing is left to be sent.
@@ -87,10 +91,10 @@ func (s *shard) forget(b *bridge) {
 	b.gone = true
 	s.timers.remove(b)
 	delete(s.byID, b.id)
-	if s.uas[b.a.callID] == b.a {
-		delete(s.uas, b.a.callID)
-	}
-	for _, l := range b.outs() {
+	for _, l := range b.all {
+		if s.uas[l.callID] == l {
+			delete(s.uas, l.callID)
+		}
 		if s.uac[l.callID] == l {
 			delete(s.uac, l.callID)
 		}
@@ -411,6 +415,9 @@ func (b *bridge) tickSetup() {
 		b.remember()
 	}
 	if b.s.now >= u.ringAt {
+		if !u.carrier && b.forwards(call.ForwardNoAnswer) {
+			return
+		}
 		b.finish(ending{by: call.Callee, why: policy.NoAnswer, status: 480})
 		return
 	}

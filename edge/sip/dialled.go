@@ -19,7 +19,11 @@ func dialled(m *message.Message) (digits, context string) {
 	if isSOS(m) {
 		return sosNumber, ""
 	}
-	u := m.URI()
+	return dialledIn(m.URI())
+}
+
+// dialledIn is what a URI says is dialled.
+func dialledIn(u *message.URI) (digits, context string) {
 	user := string(u.AppendUser(nil))
 	if c, ok := u.Param("phone-context"); ok {
 		context = string(c)
@@ -54,7 +58,12 @@ func plainContext(digits, context string) string {
 
 // localContext leaves out a context that is our own: a number that is local to us is taken as it was dialled.
 func (e *Edge) localContext(context string, m *message.Message) string {
-	if strings.EqualFold(context, string(m.URI().Host)) || strings.EqualFold(context, e.o.Realm) {
+	return e.ownContext(context, m.URI())
+}
+
+// ownContext is localContext for a URI that names us.
+func (e *Edge) ownContext(context string, u *message.URI) string {
+	if strings.EqualFold(context, string(u.Host)) || strings.EqualFold(context, e.o.Realm) {
 		return ""
 	}
 	return context

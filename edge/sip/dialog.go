@@ -46,14 +46,16 @@ type leg struct {
 	rseq      uint32 // of its latest reliable provisional answer
 	agreed    bool   // early: its session is agreed on, so that it may be changed
 	state     legState
-	trunk     string // the trunk at the other end; "" is a phone
-	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
-	login     string // whose phone is at the other end; "" is a trunk
-	hidden    bool   // who is there is kept from the other side (hiddenFrom)
-	updates   bool   // they allow UPDATE
-	reliable  bool   // they know reliable provisional answers (RFC 3262)
-	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
-	byeWaits  bool   // hang up as soon as the ACK has come (section 15)
+	trunk     string   // the trunk at the other end; "" is a phone
+	line      string   // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
+	login     string   // whose phone is at the other end; "" is a trunk
+	sends     *sending // of a link: the call at its other end, until that has begun
+	hidden    bool     // who is there is kept from the other side (hiddenFrom)
+	updates   bool     // they allow UPDATE
+	referred  bool     // their phone has sent a REFER
+	reliable  bool     // they know reliable provisional answers (RFC 3262)
+	acked     bool     // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
+	byeWaits  bool     // hang up as soon as the ACK has come (section 15)
 	byeReason []byte
 	ack       []byte  // our latest ACK of a 2xx, while its repeats can come
 	ackSeq    uint32  // number of the INVITE whose 2xx is or will be acknowledged
@@ -260,6 +262,9 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	w.AddString(message.HTo, l.remote)
 	w.AddString(message.HCallID, l.callID)
 	w.CSeq(seq, r.method)
+	if r.method == message.NOTIFY {
+		w.AddString(message.HContact, "<"+l.contact(to)+">")
+	}
 	if r.method == message.INVITE || r.method == message.UPDATE {
 		w.AddString(message.HContact, "<"+l.contact(to)+">")
 		w.AddString(message.HAllow, allowed)

@@ -106,6 +106,7 @@ type Edge struct {
 
 	refusals refusals
 	insecure complaints
+	links    links // between calls
 
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards

@@ -264,7 +264,9 @@ func (l *leg) saidBye(end ending) {
 			l.answeredUnheard()
 		}
 	}
-	l.b.finish(end)
+	if !l.leaves(end) {
+		l.b.finish(end)
+	}
 }
 
 // byeUnheard takes the BYE of a callee's dialog that no answer has announced, and says whether it is one. The callee's tag is new, but ours, 64

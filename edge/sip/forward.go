@@ -39,8 +39,8 @@ func (l *leg) inDialog(p *transport.Packet) {
 		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
-	case message.REFER: // a transfer would be a call that no rule has admitted
-		s.respond(s.serve(l, p), reply{code: 405, lines: noTransfer()})
+	case message.REFER:
+		l.refer(p)
 	default:
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
@@ -58,7 +58,7 @@ func (l *leg) seqFor(m *message.Message) *uint32 {
 
 // understood says that a method inside a dialog is one that we know.
 func understood(m message.Method) bool {
-	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK
+	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK || m == message.REFER
 }
 
 // noTransfer tells a phone why its transfer is refused.
@@ -100,6 +100,10 @@ func (l *leg) pass(p *transport.Packet) {
 		return
 	}
 	o := b.other(l)
+	if o.state != up { // its phone has hung up, and the call is being transferred
+		s.respond(t, reply{code: 491})
+		return
+	}
 	changes := m.Method() != message.INFO
 	if changes {
 		if code, lines := l.mayChange(m, o, t); code != 0 {

@@ -36,7 +36,9 @@ func bobs(t *testing.T, test func(w *world, bob *peer), change ...func(w *world)
 		w.register("bob", bobAt)
 		test(w, w.peer(bobAt))
 	}, append(change, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
+			return &gate.Plan{Called: "bob", Routes: []gate.Route{{Line: "bob"}}}, nil
+		}
 	})...)
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // allowed are the methods we understand, as Allow says them.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY"
 
 var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
 
@@ -141,6 +141,10 @@ func (e *Edge) statelessTag(dst []byte, p *transport.Packet) []byte {
 
 // send hands a message to the transport. A full queue is like a packet lost on the way: transactions retransmit.
 func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
+	if to.Proto == link {
+		e.overLink(to, out)
+		return
+	}
 	e.traced(false, to.Addr, to.Proto, out)
 	if err := e.net.SendToken(to, out, token); err != nil {
 		e.stats.unsent.Add(1)
@@ -214,6 +218,9 @@ func parseHex64(b []byte) (v uint64, ok bool) {
 // localAddr is the address to give to a peer for reaching us, and the protocol it is of: that of the listener which a packet to it
 // leaves from. Where we dial TCP and listen on UDP only, the peer is given that.
 func (e *Edge) localAddr(to transport.Dest) (netip.AddrPort, transport.Proto) {
+	if to.Proto == link {
+		return otherEnd(to.Addr), transport.UDP
+	}
 	a := e.net.LocalFor(to)
 	if !a.IsValid() && to.Proto != transport.UDP {
 		to.Proto, to.Flow = transport.UDP, 0

@@ -19,6 +19,7 @@ type ending struct {
 	status int    // of the final answer to an INVITE that has none; 0: the reason's own
 	lines  []byte // header lines that give the reason; nil: those of why
 	phrase string
+	silent bool           // nothing answered at all
 	from   netip.AddrPort // where the end came from, when its party is not expected there
 	doubt  time.Duration  // as gate.End.Doubt
 }

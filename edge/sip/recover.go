@@ -27,6 +27,7 @@ type legRecord struct {
 	TCP       bool           `json:"tcp,omitempty"`
 	Proto     string         `json:"pr,omitempty"` // TLS or WSS, in small letters
 	Name      string         `json:"nm,omitempty"` // as transport.Dest.Name
+	Link      bool           `json:"k,omitempty"`  // to another call of this edge
 	Listener  netip.AddrPort `json:"at,omitzero"`  // our listener that it is reached from; zero: any
 	LocalSeq  uint32         `json:"ls"`
 	RemoteSeq uint32         `json:"rq"`
@@ -95,7 +96,7 @@ func (e *Edge) instantOf(a *call.Anchor) time.Time { return e.o.Anchor().Instant
 func (l *leg) record() legRecord {
 	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
-		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, Proto: protoIn(l.dest), Name: l.dest.Name, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
+		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP && l.dest.Proto != link, Link: l.dest.Proto == link, Proto: protoIn(l.dest), Name: l.dest.Name, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
 		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Hidden: l.hidden, Updates: l.updates, SDP: l.session.body, SDPType: l.session.ctype, SDPAbout: l.session.about,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
@@ -160,7 +161,7 @@ const (
 // proveAt is when a leg is asked; calls is how many were restored.
 func (s *shard) proveAt(d transport.Dest, calls int) time.Duration {
 	wait := proveAlive
-	if d.Proto != transport.UDP {
+	if d.Proto != transport.UDP && d.Proto != link {
 		wait = proveTCP
 	}
 	spread := min(time.Duration(calls)*proveEach, proveSpread)
@@ -186,6 +187,10 @@ func (e *Edge) restore(calls []gate.Recovered) {
 			legs = []legRecord{{CallID: r.ALeg}} // its shard is where an answer would come
 		}
 		s := e.shardOf([]byte(legs[0].CallID))
+		if legs[0].Link {
+			_, own := linkEnds(legs[0].Addr)
+			s = e.shards[own%uint32(len(e.shards))]
+		}
 		s.post(func() { s.takeBack(&r, legs, peer, len(calls)) })
 	}
 }
@@ -216,9 +221,11 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 	for i := range legs[1:] {
 		b.all = append(b.all, legs[1+i].leg(b, calls))
 	}
-	s.uas[b.a.callID], s.byID[b.id] = b.a, b
-	for _, l := range b.outs() {
-		if s.uac[l.callID] == nil { // the first under a Call-ID is what was called, the others its forks
+	s.byID[b.id] = b
+	for _, l := range b.all {
+		if l.uas || l == b.a && l.dest.Proto != link {
+			s.uas[l.callID] = l
+		} else if s.uac[l.callID] == nil { // the first under a Call-ID is what was called, the others its forks
 			s.uac[l.callID] = l
 		}
 	}
@@ -328,6 +335,8 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	switch {
 	case r.Proto != "":
 		d.Proto, d.Name = transport.ProtoOf(r.Proto), r.Name
+	case r.Link:
+		d.Proto = link
 	case r.TCP:
 		d.Proto = transport.TCP
 	default:

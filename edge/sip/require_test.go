@@ -55,8 +55,10 @@ func TestRequireIsHonouredInsideCalls(t *testing.T) {
 					d.request("ACK", "", "Require: foo")
 				}
 			}
-			d.request("REFER", "", "Require: foo") // a method that we do not have comes first
-			d.p.expect("405 REFER")
+			d.request("PUBLISH", "", "Require: foo") // a method that we do not have comes first
+			d.p.expect("405 PUBLISH")
+			d.request("REFER", "", "Require: foo")
+			d.p.expect("420 REFER")
 		}
 		w.phone.quiet(time.Second)
 		w.carrier.quiet(time.Second)

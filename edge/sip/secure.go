@@ -65,7 +65,7 @@ func (l *leg) newFlow() {
 
 // protoIn is how a leg's record names the transport, where "tcp" does not say enough.
 func protoIn(d transport.Dest) string {
-	if d.Proto.Secure() {
+	if d.Proto.Secure() && d.Proto != link {
 		return d.Proto.Small()
 	}
 	return ""

@@ -148,7 +148,7 @@ func TestUpdateAndInfo(t *testing.T) {
 		}
 		w.phone.answer(info, 200, "", "")
 		w.carrier.expect("200 INFO")
-		for method, want := range map[string]string{"OPTIONS": "200", "REFER": "405", "SUBSCRIBE": "489", "NOTIFY": "489", "MESSAGE": "405", "PRACK": "481"} {
+		for method, want := range map[string]string{"OPTIONS": "200", "REFER": "407", "SUBSCRIBE": "489", "NOTIFY": "489", "MESSAGE": "405", "PRACK": "481"} {
 			a.request(method, "")
 			w.phone.expect(want + " " + method)
 		}

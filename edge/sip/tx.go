@@ -45,9 +45,10 @@ const (
 	forForward                // the other leg's re-INVITE, UPDATE or INFO
 	forRefresh                // a session refresh of our own
 	forAck
-	forEarly // a request of one side to the other before the answer, or a PRACK
-	forProof // asks a carrier whether a call is its own
-	forEnd   // asks the party of an emergency call whether an end from an unexpected address is genuine
+	forEarly  // a request of one side to the other before the answer, or a PRACK
+	forProof  // asks a carrier whether a call is its own
+	forNotify // tells a phone how its transfer goes
+	forEnd    // asks the party of an emergency call whether an end from an unexpected address is genuine
 	forBye
 	forSure // a BYE to a carrier that hung up from an address where it is not expected
 	forCancel

@@ -28,6 +28,9 @@ func (b *bridge) tryRoute() {
 		if u.carrier = route.Line == ""; !u.carrier {
 			u.route++
 			if b.ringPhones(route) {
+				if f := &u.plan.Forward; f.NoAnswer != "" && !u.sentOn {
+					u.ringAt = b.s.now + f.Rings()
+				}
 				return
 			}
 			continue
@@ -54,12 +57,17 @@ const maxOuts = 20
 func (b *bridge) allFailed() {
 	u := b.setup
 	if u.failed != nil {
-		b.finish(*u.failed)
+		if !b.goesOn(u.failed, u.failed.silent) {
+			b.finish(*u.failed)
+		}
 		return
 	}
 	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
 	if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was admitted
 		end = ending{by: call.System, why: policy.NotRegistered}
+	}
+	if b.goesOn(&end, false) {
+		return
 	}
 	b.finish(end)
 }
@@ -110,7 +118,7 @@ func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
 			case b.state != calling:
 			case err != nil:
 				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(route.Trunk), "address", address, "err", err)
-				b.routeFailed(nil, 503)
+				b.routeFailed(nil, nil, 503)
 			default:
 				b.dial(route, to, uri)
 			}
@@ -130,11 +138,12 @@ func trunkURI(user, address string, proto transport.Proto) string {
 func (b *bridge) dial(route gate.Route, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
-		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
+		b: b, callID: s.newCallID(b.home(), b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
 		dest: to, trunk: route.Trunk, line: route.Line, login: route.Line, unansweredAt: s.wall,
 	}
 	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
+	lines = b.trailLines(l, lines)
 	b.all = append(b.all, l)
 	b.newFork(l)
 	s.uac[l.callID] = l
@@ -183,10 +192,10 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 }
 
 // newCallID makes a Call-ID for a leg of ours that leads back to this shard and to its call, also after a crash.
-func (s *shard) newCallID(caller string, id call.ID) string {
+func (s *shard) newCallID(home uint32, id call.ID) string {
 	b := make([]byte, 0, ownHashed+len(id)+1+ownRandom)
 	b = append(b, ownPrefix...)
-	b = append(b, hex32(hashCallID([]byte(caller)))...)
+	b = append(b, hex32(home)...)
 	b = append(b, '-')
 	b = append(b, id...)
 	b = append(b, '-')
@@ -196,9 +205,12 @@ func (s *shard) newCallID(caller string, id call.ID) string {
 // response takes a response inside the shard.
 func (s *shard) response(p *transport.Packet) {
 	m := &p.Msg
-	l := s.uac[string(m.CallID())]
-	if l == nil {
-		l = s.uas[string(m.CallID())]
+	l := s.legOf(p)
+	if l == nil && p.Proto == link {
+		if m.CSeqMethod() == message.INVITE && m.Status() >= 200 && m.Status() < 300 {
+			s.hangUpDialog(m, p.From())
+		}
+		return
 	}
 	if l == nil {
 		s.stray(p)
@@ -294,6 +306,10 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	case status >= 300 && m != nil:
 		l.refusedAfterBye()
 	}
+	if t := b.transfer; t != nil && t.to == l && b.state == talking && !c.cancelled {
+		t.answered(c, m, status)
+		return
+	}
 	switch {
 	case status >= 200 && status < 300 && c.taken:
 		l.repeated2xx(c, m)
@@ -314,7 +330,7 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	default:
 		l.state = closed
 		l.closeForks()
-		b.routeFailed(m, status)
+		b.routeFailed(l, m, status)
 	}
 }
 
@@ -417,12 +433,19 @@ func (l *leg) isUp(m *message.Message) {
 }
 
 // routeFailed goes on after a route that failed: to the next, or, when the callee itself refused, to the end of the call.
-func (b *bridge) routeFailed(m *message.Message, status int) {
+func (b *bridge) routeFailed(l *leg, m *message.Message, status int) {
 	u := b.setup
 	if u == nil || b.state != calling {
 		return
 	}
+	if b.redirects(l, m, status) {
+		return
+	}
 	end := b.refusalOf(m, status)
+	if l != nil && l.dest.Proto == link {
+		end = notSentOn(status)
+	}
+	end.silent = m == nil
 	next := u.carrier && failsOver(status, u.plan.Always)
 	if next {
 		end = ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
@@ -437,6 +460,9 @@ func (b *bridge) routeFailed(m *message.Message, status int) {
 		}
 	}
 	if final || !next && u.carrier {
+		if final && b.goesOn(&end, false) {
+			return
+		}
 		b.finish(end)
 		return
 	}
@@ -503,7 +529,7 @@ func (b *bridge) abandonSilent() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
 			l.state = closed
 			b.s.cancel(l.asked, nil)
-			b.routeFailed(nil, 408)
+			b.routeFailed(l, nil, 408)
 			return
 		}
 	}

@@ -23,16 +23,17 @@ import (
 // request takes a request inside the shard: to its leg, or to begin something new.
 func (s *shard) request(p *transport.Packet) {
 	m := &p.Msg
-	l := s.uas[string(m.CallID())]
-	if l == nil {
-		l = s.uac[string(m.CallID())]
-	}
+	l := s.legOf(p)
 	if l != nil {
 		s.cur = l.b
 		l.request(p)
 		return
 	}
 	switch {
+	case p.Proto == link && m.Method() == message.INVITE && m.To().Tag() == nil:
+		s.linked(p)
+	case p.Proto == link:
+		s.e.answer(p, message.Reply{Code: 481})
 	case m.Method() == message.REGISTER:
 		s.register(p)
 	case m.Method() == message.INVITE && m.To().Tag() == nil:
@@ -103,7 +104,8 @@ func (s *shard) invite(p *transport.Packet) {
 	if !a.Restricted {
 		e.net.LoggedIn(p.From(), a.Line)
 	}
-	b := &bridge{s: s}
+	b := &bridge{s: s, trail: trailOf(m, a.Trunk != "")}
+	a.Turns = b.trail.turns
 	if !s.seatFor(b, &a, p) {
 		e.stats.noSeat.Add(1)
 		e.refuseStateless(p, policy.Overloaded, policy.Figures{Limit: int64(e.o.MaxCalls)})
@@ -307,8 +309,8 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	if plan.Always {
 		b.a.line = "" // neither a lock nor a later one ends an emergency call
 	}
-	if to := plan.Routes; b.a.trunk != "" && len(to) > 0 && to[0].Line != "" {
-		if !s.e.seats.mayRing(b, to[0].Line) {
+	if b.a.trunk != "" && plan.Called != "" {
+		if !s.e.seats.mayRing(b, plan.Called) {
 			b.finish(ending{by: call.Callee, why: policy.Busy})
 			return
 		}
@@ -321,6 +323,9 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.a.hidden = b.setup.withheld()
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
+	if plan.Now != "" && b.forwards(plan.Now) {
+		return
+	}
 	b.tryRoute()
 }
 

@@ -87,7 +87,7 @@ func (e *Edge) placeOf(b *location.Binding) transport.Dest {
 
 // reach is where to send to a phone that was at d: at its Contact when the connection is gone, unless that was encrypted.
 func (e *Edge) reach(d transport.Dest, contact string) transport.Dest {
-	if d.Proto == transport.UDP || d.Proto.Secure() || e.net.Connected(d) {
+	if d.Proto == transport.UDP || d.Proto == link || d.Proto.Secure() || e.net.Connected(d) {
 		return d
 	}
 	if at, ok := e.atContact(contact, d.Addr.Addr()); ok {

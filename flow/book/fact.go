@@ -99,6 +99,9 @@ func lineFacts(l account.Line) parts {
 	if l.Honeypot {
 		p["honeypot"] = raw(true)
 	}
+	if l.Forwards != (account.Forwards{}) {
+		p["forwards"] = raw(l.Forwards)
+	}
 	return p
 }
 

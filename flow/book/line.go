@@ -32,6 +32,7 @@ type Line struct {
 	courtesy courtesy
 	handle   uint8                    // length of the handle within id
 	strength atomic.Uint32            // account.Strength
+	forwards *account.Forwards        // nil is none
 	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
@@ -115,6 +116,14 @@ func (l *Line) Courtesy() account.Courtesy {
 
 // OwnCourtesy is what the line itself says; "" is nothing.
 func (l *Line) OwnCourtesy() account.Courtesy { return courtesies[l.courtesy] }
+
+// Forwards say where its calls go that it does not take itself.
+func (l *Line) Forwards() account.Forwards {
+	if l.forwards == nil {
+		return account.Forwards{}
+	}
+	return *l.forwards
+}
 
 // Login says that the line has a password.
 func (l *Line) Login() bool { return l.sealed != "" }
@@ -250,6 +259,9 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 		s := a.Settings
 		l.settings = &s
 	}
+	if a.Forwards != (account.Forwards{}) {
+		l.forwards = &a.Forwards
+	}
 	return l, nil
 }
 
@@ -257,7 +269,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 func (l *Line) account() account.Line {
 	a := account.Line{
 		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why, LockCalls: l.calls,
-		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Strength: account.Strength(l.strength.Load()), Courtesy: l.OwnCourtesy(),
+		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Strength: account.Strength(l.strength.Load()), Courtesy: l.OwnCourtesy(), Forwards: l.Forwards(),
 	}
 	if l.former != nil {
 		a.Former = l.former.all

@@ -15,14 +15,15 @@ const byCode = "a usual phone of the line, which dialled " + guard.AdmitCode
 
 // Admit is the gate's Admit. A lock that came while it decided cuts the call.
 func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) {
-	if try.Dialled == guard.AdmitCode && try.Line != "" {
+	switch {
+	case try.Cause != call.Dialled: // a code that nobody dials does nothing
+	case try.Dialled == guard.AdmitCode && try.Line != "":
 		return nil, d.admitHeld(&try)
-	}
-	if d.panics(&try) {
+	case d.panics(&try):
 		return nil, d.lockByCode(ctx, try.Line)
 	}
 	plan, err := d.o.Gate.Admit(ctx, try)
-	if err == nil && try.Line != "" && !plan.Always && !d.mayNow(try.Line, try.Source.Addr()) {
+	if err == nil && try.Line != "" && !plan.Always && !try.Cause.Forwards() && !d.mayNow(try.Line, try.Source.Addr()) {
 		d.cut(plan.ID)
 	}
 	return plan, err

@@ -62,7 +62,8 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 		Plan
 		room [2]Route
 	}
-	routes, r := g.routes(s, told.room[:0])
+	g.forwards(s, &told.Plan)
+	routes, r := g.routes(s, &told.Plan, told.room[:0])
 	if r != nil {
 		return nil, r
 	}
@@ -80,8 +81,9 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if line, ok := g.o.Book.Line(s.Line); s.Dir != call.In && !l.Always && (!ok || line.NoMoreSpent()) {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	told.Plan = Plan{ID: l.Open.ID, Routes: routes, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}
-	return &told.Plan, nil
+	p := &told.Plan
+	p.ID, p.Routes, p.Present, p.Number, p.Show, p.Always = l.Open.ID, routes, s.Text.Present, s.Text.Number, s.Dest.Show, s.Verdict.Always
+	return p, nil
 }
 
 func (g *Gate) lap(ctx context.Context, stage string) {
@@ -90,17 +92,37 @@ func (g *Gate) lap(ctx context.Context, stage string) {
 	}
 }
 
-// routes lists the routes in room, the best first.
-func (g *Gate) routes(s *subject, room []Route) ([]Route, *Refusal) {
-	to := s.Peer
-	if s.Dir == call.In {
-		to = s.Line
+// forwards says in a plan which line of ours is called, and where its calls go that it does not take itself.
+func (g *Gate) forwards(s *subject, p *Plan) {
+	switch s.Dir {
+	case call.In:
+		p.Called = s.Line
+	case call.Between:
+		p.Called = s.Peer
+	default:
+		return
 	}
+	if l, ok := g.o.Book.Line(p.Called); ok {
+		p.Forward = l.Forwards()
+	}
+	if p.Forward.Always != "" {
+		p.Now = call.ForwardAlways
+	}
+}
+
+// routes lists the routes in room, the best first. A plan that goes on at once has none.
+func (g *Gate) routes(s *subject, p *Plan, room []Route) ([]Route, *Refusal) {
 	if s.Dir != call.Out {
-		if g.o.Registered != nil && !g.o.Registered(to, s.Now) {
+		switch {
+		case p.Now != "":
+			return nil, nil
+		case g.o.Registered == nil || g.o.Registered(p.Called, s.Now):
+			return append(room, Route{Line: p.Called}), nil
+		case p.Forward.Unreachable == "":
 			return nil, &Refusal{Reason: policy.NotRegistered}
 		}
-		return append(room, Route{Line: to}), nil
+		p.Now = call.ForwardUnreachable
+		return nil, nil
 	}
 	routes := trunkRoutes(room, g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
 	if len(routes) == 0 {

@@ -153,7 +153,9 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 		x.Verdict.Reason = why
 		return x
 	}
-	routes, r := g.routes(s, nil)
+	p := &Plan{}
+	g.forwards(s, p)
+	routes, r := g.routes(s, p, nil)
 	x.Routes = routes
 	if r != nil {
 		x.Verdict.Reason, x.Verdict.Figures = r.Reason, r.Figures

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/money"
@@ -27,6 +28,7 @@ type (
 	Refusal = engine.Refusal
 	End     = engine.End
 	Leg     = engine.Leg
+	Sent    = engine.Sent
 )
 
 // Plan is what an edge does with an allowed call.
@@ -37,6 +39,10 @@ type Plan struct {
 	Number  string     // the number called, E.164 with '+', or short
 	Always  bool       // emergency
 	Show    phone.Show // what was dialled about showing the caller's number
+
+	Called  string           // the line called, "" is none of ours:
+	Forward account.Forwards // where its calls go that it does not take itself,
+	Now     call.Cause       // and why this one goes there at once; "": its phones ring first
 }
 
 // Route is a way for a call to reach its destination: a trunk, or the registered phones of a line.

@@ -22,7 +22,7 @@ func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
 	c := &call.CDR{
 		ID: s.Text.ID, Direction: s.Dir, Line: s.Line, Account: s.Account, Peer: s.Peer,
 		Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
-		Source: s.Text.Source, UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.Now, Ended: s.Now,
+		Source: s.Text.Source, UserAgent: s.UserAgent, ALeg: s.ALeg, Cause: s.Cause, Parent: s.Parent, Begun: s.Now, Ended: s.Now,
 		By: call.System, Reason: r.Reason.Code(), Text: r.Error(), Status: r.Reason.SIPStatus(), Refused: true,
 	}
 	if s.Priced {

@@ -115,7 +115,7 @@ func (s *sweep) file(name string, write func(io.Writer) error) (size int64, sum 
 // columns are those of `ringfence cdr export`, as far as a record has them, so that `ringfence replay` reads the file.
 var columns = []string{
 	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix", "per_minute_nano", "source", "user_agent",
-	"a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns", "retail_micro", "cost_micro", "ended_by", "reason", "text", "sip_status", "refused", "carrier_talk_ns",
+	"a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns", "retail_micro", "cost_micro", "ended_by", "reason", "text", "sip_status", "refused", "carrier_talk_ns", "cause", "parent",
 }
 
 func (s *sweep) records(ctx context.Context, w io.Writer, ids []call.ID) error {
@@ -138,7 +138,7 @@ func (s *sweep) records(ctx context.Context, w io.Writer, ids []call.ID) error {
 		if err := out.Write([]string{
 			string(c.ID), string(c.Direction), c.Line, c.Account, c.Peer, c.Trunk, c.Dialled, c.Number, c.Class, c.Country, c.Rate, c.Prefix, n(int64(c.PerMinute)), c.Source, c.UserAgent,
 			c.ALeg, c.BLeg, at(c.Begun), at(c.AnsweredAt), at(c.Ended), n(int64(c.Ring)), n(int64(c.Talk)), n(int64(c.Retail)), n(int64(c.Cost)), string(c.By), c.Reason, c.Text,
-			strconv.Itoa(c.Status), strconv.FormatBool(c.Refused), n(int64(c.CarrierTalk)),
+			strconv.Itoa(c.Status), strconv.FormatBool(c.Refused), n(int64(c.CarrierTalk)), string(c.Cause), string(c.Parent),
 		}); err != nil {
 			return err
 		}

@@ -274,7 +274,7 @@ func (v *verifier) refused(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld}, f.Direction, f.Peer, f.Locked, f.Settings,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
@@ -321,10 +321,15 @@ func shared(r policy.Reason) bool {
 // outside says that a reason is not of a rule that reads settings, money and calls.
 func outside(r policy.Reason) bool {
 	switch r {
-	case policy.AddressLocked, policy.NotRegistered, policy.NoTrunk, policy.Overloaded, policy.Stopping, policy.StoreUnavailable, policy.RecordsLost:
+	case policy.AddressLocked, policy.NotRegistered, policy.NoTrunk, policy.Overloaded, policy.Stopping, policy.StoreUnavailable, policy.RecordsLost, policy.SentOnTooOften:
 		return true
 	}
 	return false
+}
+
+// sentOn is how a call was made that nobody dialled. How often it was sent on is in no fact.
+func sentOn(cause, parent string) engine.Sent {
+	return engine.Sent{Cause: call.Cause(cause), Parent: call.ID(parent)}
 }
 
 func port(s fact.Source) netip.AddrPort {
@@ -486,7 +491,7 @@ func (v *verifier) admitted(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld}, f.Direction, f.Peer, f.Locked, f.Settings,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++

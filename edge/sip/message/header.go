@@ -56,6 +56,10 @@ const (
 	HGeolocation
 	HGeolocationRouting
 	HGeolocationError
+	HReferredBy
+	HReferSub
+	HDiversion
+	HHistoryInfo
 	numHeaders
 )
 
@@ -75,7 +79,8 @@ var headerNames = [numHeaders]struct{ name, short string }{
 	HSubject: {"Subject", "s"}, HEvent: {"Event", "o"}, HContentDisposition: {"Content-Disposition", ""},
 	HContentEncoding: {"Content-Encoding", "e"}, HMIMEVersion: {"MIME-Version", ""}, HContentID: {"Content-ID", ""},
 	HContentLanguage: {"Content-Language", ""}, HGeolocation: {"Geolocation", ""}, HGeolocationRouting: {"Geolocation-Routing", ""},
-	HGeolocationError: {"Geolocation-Error", ""},
+	HGeolocationError: {"Geolocation-Error", ""}, HReferredBy: {"Referred-By", "b"}, HReferSub: {"Refer-Sub", ""},
+	HDiversion: {"Diversion", ""}, HHistoryInfo: {"History-Info", ""},
 }
 
 // String returns the header's name as we write it, "" for HOther.

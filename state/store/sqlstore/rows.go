@@ -14,12 +14,13 @@ import (
 var opens = table[call.Open]{
 	"open_call", "open calls", 1,
 	"id, node, lease, direction, state, line, account, peer, trunk, dialled, number, class, country, source, user_agent, " +
-		"a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, anchor, ending, snapshot, unproven",
+		"a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, anchor, ending, snapshot, unproven, cause, parent",
 	func(c *call.Open) []any {
 		return []any{
 			&c.ID, &c.Node, &c.Lease, &c.Direction, &c.State, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class,
 			&c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, (*quote)(&c.Quote), (*quote)(&c.Cost), (*purses)(&c.Purses), &c.Held,
 			&c.PaidFor, &c.Longest, &c.Begun, &c.Ringing, &c.AnsweredAt, (*anchor)(&c.Anchor), (*end)(&c.End), &c.Snapshot, &c.Unproven,
+			&c.Cause, &c.Parent,
 		}
 	},
 }
@@ -28,12 +29,12 @@ var cdrs = table[call.CDR]{
 	"cdr", "call records", 1,
 	"id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, per_minute, source, " +
 		"user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, words, status, " +
-		"carrier_talk, refused",
+		"carrier_talk, refused, cause, parent",
 	func(c *call.CDR) []any {
 		return []any{
 			&c.ID, &c.Direction, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class, &c.Country, &c.Rate, &c.Prefix,
 			&c.PerMinute, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &c.Begun, &c.AnsweredAt, &c.Ended, &c.Ring, &c.Talk, &c.Retail,
-			&c.Cost, &c.By, &c.Reason, &c.Text, &c.Status, &c.CarrierTalk, &c.Refused,
+			&c.Cost, &c.By, &c.Reason, &c.Text, &c.Status, &c.CarrierTalk, &c.Refused, &c.Cause, &c.Parent,
 		}
 	},
 }

@@ -71,7 +71,7 @@ func Call(n int, line string) *call.Open {
 		ID: ID(n), Node: "a", Direction: call.Out, State: call.Setup, Line: line,
 		Account: "acme", Dialled: "0207 946 0000", Number: "+442079460000", Class: "geographic", Country: "GB",
 		Source: "192.0.2.7:5060", UserAgent: "phone/1", ALeg: "a@example", Quote: Quote(),
-		PaidFor: time.Minute, Longest: 4 * time.Hour, Begun: T0.Add(time.Duration(n) * time.Second),
+		PaidFor: time.Minute, Longest: 4 * time.Hour, Begun: T0.Add(time.Duration(n) * time.Second), Cause: call.ForwardBusy, Parent: ID(n + 1000),
 	}
 }
 
@@ -118,7 +118,7 @@ func Record(c *call.Open, retail money.Micro) *call.CDR {
 	return &call.CDR{
 		ID: c.ID, Direction: c.Direction, Line: c.Line, Account: c.Account, Peer: c.Peer, Trunk: "carrier", Dialled: c.Dialled,
 		Number: c.Number, Class: c.Class, Country: c.Country, Rate: "UK", Prefix: "4420", PerMinute: 20_000_000,
-		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: "b@example", Begun: c.Begun,
+		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: "b@example", Begun: c.Begun, Cause: c.Cause, Parent: c.Parent,
 		AnsweredAt: c.Begun.Add(time.Second), Ended: c.Begun.Add(time.Minute), Ring: time.Second, Talk: 59*time.Second + 1,
 		Retail: retail, Cost: retail / 2, By: call.Callee, Reason: "hangup", Text: "the callee hung up", Status: 200, CarrierTalk: time.Minute + 1,
 	}

@@ -1,0 +1,94 @@
+package sip
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"ringfence/core/call"
+	"ringfence/edge/sip/message"
+)
+
+// What other switches are told of who has sent a call on, and what they say of that: Diversion (RFC 5806) and History-Info (RFC 7044).
+
+// maxTrail bounds the bytes of those headers that cross a call.
+const maxTrail = 2048
+
+// trailOf reads the trail of a call that comes in. Anyone may write these headers: they can make a call only shorter.
+func trailOf(m *message.Message, carrier bool) (t trail) {
+	diverted, entries := 0, 0
+	for a := range m.Addrs(message.HDiversion) {
+		n := 1
+		if text, ok := a.Param("counter"); ok {
+			if c, err := strconv.Atoi(string(text)); err == nil {
+				n = max(c, 1)
+			}
+		}
+		if diverted += n; diverted > 100 {
+			diverted = 100
+		}
+	}
+	for a := range m.Addrs(message.HHistoryInfo) {
+		entries++
+		if text, ok := a.Param("index"); ok && len(text) <= 32 && strings.Trim(string(text), "0123456789.") == "" {
+			t.index = string(text)
+		}
+	}
+	t.turns = max(diverted, entries-1, 0)
+	if carrier && (diverted > 0 || entries > 0) {
+		if lines := appendHeaders(nil, m, message.HDiversion, message.HHistoryInfo); len(lines) <= maxTrail {
+			t.before = lines
+		}
+	}
+	return t
+}
+
+// said are the words of both headers for a cause: RFC 5806 section 6, RFC 4458 section 2.
+var said = map[call.Cause]struct{ reason, cause string }{
+	call.ForwardAlways: {"unconditional", "302"}, call.ForwardBusy: {"user-busy", "486"}, call.ForwardNoAnswer: {"no-answer", "408"},
+	call.ForwardUnreachable: {"unavailable", "503"}, call.Redirected: {"deflection", "480"},
+}
+
+// trailLines are the header lines for a leg: what came with the call, and who has sent it on here. What a carrier sent does not cross where the caller
+// withholds the number: it may name the caller.
+func (b *bridge) trailLines(l *leg, lines []byte) []byte {
+	t := &b.trail
+	if len(t.turned) == 0 && len(t.before) == 0 {
+		return lines
+	}
+	here, _ := b.s.e.localAddr(l.dest)
+	at := "@" + message.HostText(here.Addr())
+	var w message.Writer
+	w.Begin(lines)
+	for i := len(t.turned) - 1; i >= 0; i-- { // the latest first (RFC 5806 section 5)
+		x := &t.turned[i]
+		if word, known := said[x.cause]; known && x.number != "" {
+			w.AddString(message.HDiversion, "<sip:"+x.number+at+">;reason="+word.reason+";counter=1")
+		} else if number := b.setup.plan.Present; x.cause == call.Transferred && number != "" && i == len(t.turned)-1 {
+			w.AddString(message.HReferredBy, "<sip:+"+number+at+">")
+		}
+	}
+	index := ""
+	if !b.a.hidden {
+		w.Lines(t.before)
+		index = t.index
+	}
+	for i := range t.turned {
+		x := &t.turned[i]
+		word, known := said[x.cause]
+		if !known || x.number == "" {
+			continue
+		}
+		if index == "" {
+			index = "1"
+			w.AddString(message.HHistoryInfo, "<sip:"+x.number+at+">;index=1")
+		}
+		to := b.setup.plan.Number
+		if i+1 < len(t.turned) {
+			to = cmp.Or(t.turned[i+1].number, to)
+		}
+		w.AddString(message.HHistoryInfo, "<sip:"+to+at+";cause="+word.cause+">;index="+index+".1;mp="+index)
+		index += ".1"
+	}
+	return w.Bytes()
+}

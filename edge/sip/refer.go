@@ -1,0 +1,333 @@
+package sip
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
+	"ringfence/flow/guard"
+)
+
+// A phone transfers the other party of its call with REFER (RFC 3515, RFC 5589): to a number, or, with Replaces (RFC 3891), to the other party of a
+// second call that it has. Neither party is asked to call anybody: a link takes the place of the phone, and the line of the phone pays for the new call.
+
+// transfer is one that is under way.
+type transfer struct {
+	from  *leg   // whose phone asked
+	to    *leg   // the link that is to take its place; nil until there is one
+	event string // Event of the NOTIFYs
+	mute  bool   // the phone wants none (RFC 4488)
+	left  bool   // the phone has hung up
+	end   ending // with that: how the call ends if the transfer fails
+}
+
+// refer begins a transfer, after the phone has logged in as for a call.
+func (l *leg) refer(p *transport.Packet) {
+	m, b, s := &p.Msg, l.b, l.b.s
+	_, help := b.isHelp()
+	if l.trunk != "" || l.login == "" || help || b.state != talking || l.state != up {
+		s.respond(s.serve(l, p), reply{code: policy.NoTransfer.SIPStatus(), lines: noTransfer()})
+		return
+	}
+	res, _, ok := s.e.login(p)
+	if !ok {
+		return
+	}
+	t := s.serve(l, p)
+	target, where, ok := referTo(m)
+	switch {
+	case res.Outcome != guard.Accept && res.Reason != policy.OK:
+		s.respond(t, reply{code: res.Reason.SIPStatus(), lines: reasonLines(res.Reason, res.Figures)})
+		return
+	case res.Outcome != guard.Accept || res.Line != l.login:
+		s.respond(t, reply{code: 403, lines: reasonLines(policy.BadCredentials, policy.Figures{})})
+		return
+	case !ok:
+		s.respond(t, reply{code: 400})
+		return
+	case b.transfer != nil: // one at a time
+		s.respond(t, reply{code: 491})
+		return
+	}
+	x := &transfer{from: l, event: "refer", mute: strings.EqualFold(strings.TrimSpace(string(m.Get(message.HReferSub))), "false")}
+	var lines []byte
+	if x.mute {
+		lines = []byte("Refer-Sub: false\r\n")
+	}
+	if l.referred {
+		x.event += ";id=" + strconv.FormatUint(uint64(m.CSeq()), 10)
+	}
+	b.transfer, l.referred = x, true
+	s.respond(t, reply{code: 202, contact: true, lines: lines})
+	x.notify(100, nil, nil)
+	if where != nil {
+		b.joinWith(x, where)
+		return
+	}
+	digits, context := dialledIn(&target)
+	b.transferTo(x, &sending{Attempt: gate.Attempt{
+		Line: l.login, Dialled: digits, Context: s.e.ownContext(context, &target), Source: p.Src, UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
+		Tight: res.Tight, Sent: gate.Sent{Cause: call.Transferred},
+	}})
+}
+
+// replaced names a dialog as its other party knows it (RFC 3891 section 3).
+type replaced struct{ callID, to, from string }
+
+// referTo reads the target of a REFER, and the call that is to be replaced there, nil for none.
+func referTo(m *message.Message) (target message.URI, where *replaced, ok bool) {
+	a, _, ok := message.ParseAddr(bytes.Clone(m.Get(message.HReferTo)))
+	if !ok {
+		return target, nil, false
+	}
+	uri, headers, _ := strings.Cut(string(a.URI), "?")
+	target, ok = message.ParseURI([]byte(uri))
+	if method, has := target.Param("method"); !ok || has && !strings.EqualFold(string(method), "INVITE") {
+		return target, nil, false
+	}
+	for pair := range strings.SplitSeq(headers, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.EqualFold(name, "Replaces") {
+			continue
+		}
+		text, err := url.PathUnescape(value)
+		if err != nil {
+			return target, nil, false
+		}
+		where = &replaced{}
+		for i, part := range strings.Split(text, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+			switch {
+			case i == 0:
+				where.callID = strings.TrimSpace(part)
+			case strings.EqualFold(name, "to-tag"):
+				where.to = value
+			case strings.EqualFold(name, "from-tag"):
+				where.from = value
+			}
+		}
+	}
+	return target, where, target.Scheme == message.SIP || target.Scheme == message.SIPS || target.Scheme == message.TEL
+}
+
+// transferTo makes the new call, to which the other party is joined when it is answered. It is offered the session that the phone has with that party.
+func (b *bridge) transferTo(x *transfer, to *sending) {
+	s := b.s
+	to.trail = b.trail.and(turn{cause: call.Transferred}, "")
+	to.Path, to.Turns = to.trail.path, to.trail.turns
+	l := b.linkOut(to)
+	x.to = l
+	l.local = "\"\" <sip:" + plainUser([]byte(to.Line)) + "@ringfence.invalid>;tag=" + l.localTag
+	offer := x.from.session.twoWay()
+	l.session = offer
+	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: []byte(s.e.offerTimer()), content: offer, hops: 70})
+	b.remember()
+}
+
+// answered takes an answer to the INVITE of the link.
+func (x *transfer) answered(c *client, m *message.Message, status int) {
+	l, b := c.leg, c.leg.b
+	switch {
+	case status < 200:
+		if status != 100 {
+			x.notify(status, m, nil)
+		}
+	case status >= 300:
+		l.state = closed
+		x.fails(status, m)
+	default:
+		l = c.answerer(m)
+		l.agreeAsClient(m)
+		l.acked = true
+		l.sendAck(c.seq, content{})
+		x.done(l, contentOf(m).session().kept())
+	}
+	b.s.cur = b
+}
+
+// done puts the link in the place of the phone, which is hung up, and offers the other party the session at the far end.
+func (x *transfer) done(l *leg, far content) {
+	b := x.from.b
+	o := b.other(x.from)
+	b.transfer = nil
+	x.notify(200, nil, nil)
+	b.replace(x.from, l)
+	if !far.empty() {
+		o.owed, o.timer.refreshAt = far, b.s.now
+	}
+	x.from.bye(transferred)
+	b.remember()
+}
+
+// transferred is what a phone is told whose party has been transferred.
+var transferred = []byte("Reason: SIP;cause=200;text=\"Call transferred\"\r\n")
+
+// fails ends a transfer that did not come about. The call goes on, unless its phone has hung up.
+func (x *transfer) fails(status int, m *message.Message) {
+	b := x.from.b
+	b.transfer = nil
+	if x.left {
+		b.finish(x.end)
+		return
+	}
+	x.notify(status, m, nil)
+}
+
+// leaves says that the phone which hangs up has asked for a transfer that is under way: the other party waits for that.
+func (l *leg) leaves(end ending) bool {
+	x := l.b.transfer
+	if x == nil || x.from != l || l.b.state != talking {
+		return false
+	}
+	x.left, x.end = true, end
+	l.b.remember()
+	return true
+}
+
+// notify tells the phone how its transfer goes: the status that the far end has given, as a message fragment (RFC 3515 section 2.4.5).
+func (x *transfer) notify(status int, m *message.Message, lines []byte) {
+	if x.mute || x.from.state != up {
+		return
+	}
+	l := x.from
+	var w message.Writer
+	w.Begin(nil)
+	w.Status(status, "")
+	if m != nil {
+		w.Lines(l.b.passReason(m))
+	}
+	state := "active;expires=120"
+	if status >= 200 {
+		state = "terminated;reason=noresource"
+	}
+	lines = append(lines, "Event: "+x.event+"\r\nSubscription-State: "+state+"\r\n"...)
+	l.send(request{method: message.NOTIFY, why: forNotify, lines: lines, content: content{ctype: "message/sipfrag;version=2.0", body: w.Bytes()}})
+}
+
+// replace puts a leg in the place of another.
+func (b *bridge) replace(was, l *leg) {
+	at, old := slices.Index(b.all, l), slices.Index(b.all, was)
+	b.all[at], b.all[old] = was, l
+	if b.a == was {
+		b.a = l
+	} else {
+		b.peer = l
+	}
+}
+
+// joinWith joins the other party with the other party of a second call of the phone. Both calls are admitted and paid for already, and stay so.
+func (b *bridge) joinWith(x *transfer, where *replaced) {
+	s, e := b.s, b.s.e
+	there, login := e.shardOf([]byte(where.callID)), x.from.login
+	mine := joint{callID: s.newCallID(b.home(), b.id), tag: hex64(s.random.Uint64()), home: b.home(), session: x.from.session.twoWay()}
+	e.toShard(there, func() {
+		theirs, status := there.takePlace(where, login, &mine, b)
+		e.toShard(s, func() { x.joined(&mine, theirs, status) })
+	})
+}
+
+// joint is what one end of a link knows of the other, when it begins between two calls that exist.
+type joint struct {
+	callID, tag string
+	home        uint32
+	session     content
+}
+
+// takePlace puts the end of a link in the place of a phone in another call, which is hung up. Only the phone's own line may ask for that.
+func (s *shard) takePlace(where *replaced, login string, from *joint, not *bridge) (*joint, int) {
+	at := s.uas[where.callID]
+	if at == nil {
+		at = s.uac[where.callID]
+	}
+	if at == nil {
+		return nil, 481
+	}
+	var l *leg
+	for _, x := range at.b.all {
+		if x.callID == where.callID && x.localTag == where.to && x.remoteTag == where.from {
+			l = x
+		}
+	}
+	if l == nil {
+		return nil, 481
+	}
+	b := l.b
+	_, help := b.isHelp()
+	switch {
+	case b == not || help || l.login != login || l.trunk != "" || b.transfer != nil:
+		return nil, 403
+	case b.state != talking || l.state != up || !l.acked || l != b.a && l != b.peer:
+		return nil, 481
+	}
+	s.cur = b
+	own := &joint{callID: from.callID, tag: hex64(s.random.Uint64()), home: b.home(), session: l.session.twoWay()}
+	end := b.joint(own, from, true)
+	o := b.other(l)
+	b.replace(l, end)
+	if !from.session.empty() {
+		o.owed, o.timer.refreshAt = from.session, s.now
+	}
+	l.bye(transferred)
+	b.remember()
+	return own, 200
+}
+
+// joint makes the end of a link that begins between two calls.
+func (b *bridge) joint(own, other *joint, took bool) *leg {
+	s := b.s
+	end, table := uint16(sentInvite), s.uas
+	if !took {
+		end, table = tookInvite, s.uac
+	}
+	uri := "sip:onward@ringfence.invalid"
+	l := &leg{
+		b: b, callID: own.callID, localTag: own.tag, remoteTag: other.tag, local: "<" + uri + ">;tag=" + own.tag, remote: "<" + uri + ">;tag=" + other.tag, target: uri,
+		dest: linkPlace(other.home, own.home, end), uas: took, state: up, acked: true, answeredAt: s.wall, session: own.session,
+	}
+	l.restartTimer(sessionTimer{})
+	b.all, table[l.callID] = append(b.all, l), l
+	return l
+}
+
+// joined ends a transfer to a call that exists.
+func (x *transfer) joined(mine, theirs *joint, status int) {
+	b := x.from.b
+	s := b.s
+	s.cur = b
+	switch {
+	case b.transfer != x || b.state != talking: // it has ended meanwhile: so does the other, which is asked over a link that is not there
+		if status == 200 {
+			gone := &leg{b: b, callID: mine.callID, localTag: mine.tag, remoteTag: theirs.tag, local: "<sip:onward@ringfence.invalid>;tag=" + mine.tag, remote: "<sip:onward@ringfence.invalid>;tag=" + theirs.tag, target: "sip:onward@ringfence.invalid", dest: linkPlace(theirs.home, mine.home, tookInvite)}
+			gone.compose(&request{method: message.BYE, why: forBye}, 1, s.newBranch())
+			s.e.send(gone.dest, s.room, 0)
+		}
+	case status != 200:
+		x.fails(status, nil)
+	default:
+		x.done(b.joint(mine, theirs, false), theirs.session)
+	}
+}
+
+// twoWay is a session as its party would offer it that is not on hold.
+func (c content) twoWay() content {
+	if c.empty() {
+		return c
+	}
+	var out []byte
+	for raw := range bytes.Lines(c.body) {
+		switch string(bytes.TrimSpace(raw)) {
+		case "a=sendonly", "a=recvonly", "a=inactive":
+			raw = []byte("a=sendrecv\r\n")
+		}
+		out = append(out, raw...)
+	}
+	c.body = out
+	return c
+}
