@@ -100,7 +100,7 @@ const (
 	NoTransfer      // no-transfer: a transfer (REFER) by a carrier, or of a call that cannot be
 	SentOnTooOften  // sent-on-too-often: a loop of forwards and transfers
 	SentToEmergency // sent-to-emergency
-	NotSentOn       // not-sent-on: what a caller is told of a forward that was refused, whose reason is the line's own business
+	NotSentOn       // not-sent-on: what the caller hears of a forward that was refused: why is the business of the line
 	Cancelled       // cancelled: by the caller
 	TooLong         // longest-call (seconds)
 	CutByStaff      // cut-by-staff
