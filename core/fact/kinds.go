@@ -7686,12 +7686,13 @@ func (f *TokenRemoved) Row(at time.Time, s Subject) Row {
 
 // BillIssued is bill.issued: calls of a customer were billed, up to an instant.
 type BillIssued struct {
-	By    string      // who did it: a member of staff, the owner, auto, or feed:NAME
-	Bill  int64       // number of the bill
-	Count int64       // how many
-	Gross money.Micro // the amount with VAT, in 1e-6 of the currency
-	To    time.Time   // up to when
-	Due   time.Time   // by when
+	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Bill      int64       // number of the bill
+	Count     int64       // how many
+	Gross     money.Micro // the amount with VAT, in 1e-6 of the currency
+	To        time.Time   // up to when
+	Due       time.Time   // by when
+	InDispute money.Micro // the part of the amount that need not be paid until a dispute is decided, in 1e-6 of the currency
 }
 
 // Append writes the JSON object after b.
@@ -7703,6 +7704,9 @@ func (f *BillIssued) Append(b []byte) []byte {
 	b = putInt(b, "gross_micro", int64(f.Gross))
 	b = putTime(b, "till", f.To)
 	b = putTime(b, "due", f.Due)
+	if f.InDispute != 0 {
+		b = putInt(b, "in_dispute_micro", int64(f.InDispute))
+	}
 	return append(b, '}')
 }
 
@@ -7723,6 +7727,8 @@ func (f *BillIssued) Decode(body []byte) error {
 			return v.time(&f.To)
 		case "due":
 			return v.time(&f.Due)
+		case "in_dispute_micro":
+			return v.int((*int64)(&f.InDispute))
 		}
 		return nil
 	})

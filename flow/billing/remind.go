@@ -130,24 +130,31 @@ func (b *Billing) open(ctx context.Context, bill *Bill, owes money.Micro, now ti
 // disputed is what calls in dispute come to on each bill of a customer, without VAT.
 func (b *Billing) disputed(ctx context.Context, customer string) (map[int64]money.Micro, error) {
 	out := map[int64]money.Micro{}
+	return out, b.eachDisputed(ctx, customer, func(c *casework.CaseCall) error {
+		bill, err := b.BillOf(ctx, c.Call)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		out[bill.Number] = out[bill.Number].Add(c.Retail)
+		return err
+	})
+}
+
+// eachDisputed gives the calls of a customer that are in dispute.
+func (b *Billing) eachDisputed(ctx context.Context, customer string, yield func(*casework.CaseCall) error) error {
 	f := store.CaseCallFilter{Customer: customer, States: []casework.Dispute{casework.Disputed, casework.Judged}, Limit: 1000}
 	for {
 		calls, err := b.o.Store.CaseCalls(ctx, f)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range calls {
-			bill, err := b.BillOf(ctx, calls[i].Call)
-			if errors.Is(err, ErrNotFound) {
-				continue
+			if err := yield(&calls[i]); err != nil {
+				return err
 			}
-			if err != nil {
-				return nil, err
-			}
-			out[bill.Number] = out[bill.Number].Add(calls[i].Retail)
 		}
 		if len(calls) < f.Limit {
-			return out, nil
+			return nil
 		}
 		f.After = calls[len(calls)-1].Call
 	}

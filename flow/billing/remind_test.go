@@ -86,6 +86,37 @@ func TestReminders(t *testing.T) {
 	step("long after", due.AddDate(1, 0, 0), 0)
 }
 
+// TestABillSaysWhatOfItIsInDispute guards that nobody is asked to pay for calls that were in dispute when they were billed, and that other bills' calls are not counted.
+func TestABillSaysWhatOfItIsInDispute(t *testing.T) {
+	p := newProvider(t)
+	ctx := t.Context()
+	b := billing.New(billing.Options{Store: p.db, Book: p.book, VAT: books.Rates{{Rate: 20_000}}})
+	before := p.settle(t, "acme", "a-0", november.Add(-time.Hour), 5*money.Pound)
+	_, err := b.Run(ctx, billing.Run{Now: true, By: "tom"}, november)
+	must(t, err)
+	bad := p.settle(t, "acme", "a-1", november.Add(time.Minute), 60*money.Pound)
+	p.settle(t, "acme", "a-2", november.Add(time.Minute), 40*money.Pound)
+	c := casework.Case{ID: 1, Customer: "acme", State: casework.Open, Opened: november}
+	calls := []casework.CaseCall{
+		{Case: 1, Call: before, Customer: "acme", Line: "a-0", State: casework.Disputed, Retail: 5 * money.Pound},
+		{Case: 1, Call: bad, Customer: "acme", Line: "a-1", State: casework.Disputed, Retail: 60 * money.Pound},
+	}
+	must(t, p.db.WriteCase(ctx, store.CaseWrite{Case: &c, Calls: calls}))
+	_, err = b.Run(ctx, billing.Run{Now: true, By: "tom"}, november.Add(time.Hour))
+	must(t, err)
+	facts, err := p.db.Facts(ctx, store.FactFilter{Kinds: []string{fact.KindBillIssued}})
+	must(t, err)
+	var said []fact.BillIssued
+	for i := range facts {
+		var x fact.BillIssued
+		must(t, x.Decode(facts[i].Body))
+		said = append(said, x)
+	}
+	if len(said) != 2 || said[0].InDispute != 0 || said[1].Gross != 120*money.Pound || said[1].InDispute != 72*money.Pound {
+		t.Errorf("%+v", said)
+	}
+}
+
 // TestNobodyIsRemindedOfWhatTheyDispute guards that the calls of a bill that are in dispute are left out, and come back when they are withdrawn.
 func TestNobodyIsRemindedOfWhatTheyDispute(t *testing.T) {
 	p := newProvider(t)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"ringfence/core/books"
 	"ringfence/core/call"
+	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
@@ -236,6 +238,9 @@ func (b *Billing) fill(ctx context.Context, bill *Bill, run *Run, calls []Call, 
 		}
 		if finished = len(calls) < chunk; finished {
 			b.total(&step, now)
+			if err := b.withDisputes(ctx, &step, now); err != nil {
+				return false, err
+			}
 		}
 		if *bill, err = b.o.Store.StepBill(ctx, step); err != nil {
 			return false, err
@@ -260,7 +265,7 @@ func (b *Billing) begin(ctx context.Context, bill *Bill, calls []Call) error {
 	return err
 }
 
-// total sums a bill up, for the books and the journal.
+// total sums a bill up, for the books.
 func (b *Billing) total(step *store.BillStep, now time.Time) {
 	bill := &step.Bill
 	zone := b.o.Book.Zone(bill.Customer)
@@ -271,8 +276,29 @@ func (b *Billing) total(step *store.BillStep, now time.Time) {
 	step.Entry = Entry{
 		At: now, Kind: books.KindBill, Customer: bill.Customer, By: bill.By, Net: bill.Net, VAT: bill.VAT, Rate: bill.Rate, Postings: books.Bill(bill.Customer, t),
 	}
+}
+
+// withDisputes has the journal say that a bill was issued, and what of it is in dispute, which nobody is asked to pay.
+func (b *Billing) withDisputes(ctx context.Context, step *store.BillStep, now time.Time) error {
+	var net money.Micro
+	err := b.eachDisputed(ctx, step.Bill.Customer, func(c *casework.CaseCall) error {
+		on := slices.ContainsFunc(step.Calls, func(x Call) bool { return x.Call == c.Call })
+		if !on && step.Bill.Number > 0 { // an earlier part of the bill may have it
+			bill, err := b.BillOf(ctx, c.Call)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			on = err == nil && bill.Number == step.Bill.Number
+		}
+		if on {
+			net = net.Add(c.Retail)
+		}
+		return nil
+	})
+	disputed := books.Add(net, step.Bill.Rate, money.Billing()).Gross
 	step.Facts = func(issued Bill) []store.Fact {
-		said := fact.BillIssued{By: issued.By, Bill: issued.Number, Count: issued.Calls, Gross: issued.Gross, To: issued.Until, Due: issued.Due}
+		said := fact.BillIssued{By: issued.By, Bill: issued.Number, Count: issued.Calls, Gross: issued.Gross, To: issued.Until, Due: issued.Due, InDispute: disputed}
 		return []store.Fact{said.Row(now, fact.Subject{Account: issued.Customer})}
 	}
+	return err
 }

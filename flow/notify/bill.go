@@ -51,6 +51,9 @@ func billEvidence(b *fact.BillIssued, reminder int64) map[string]any {
 	if reminder > 0 {
 		e["reminder"] = reminder
 	}
+	if b.InDispute > 0 {
+		e["in_dispute_micro"] = int64(b.InDispute)
+	}
 	return e
 }
 
@@ -92,6 +95,11 @@ func (v *view) bill(d *draft, zone *time.Location) {
 	v.Late, v.Again = d.at.After(due), scalar(e["reminder"])
 	v.row("Bill", v.Bill)
 	v.row("Calls", scalar(e["calls"]))
+	if disputed, ok := micro(e["in_dispute_micro"]); ok && disputed > 0 {
+		v.Total, v.InDispute, v.Sum, v.AllDisputed = v.Sum, moneyText(disputed), moneyText(max(0, gross-disputed)), disputed >= gross
+		v.row("Total", v.Total)
+		v.row("In dispute", v.InDispute)
+	}
 	if v.Kind == Bill {
 		v.row("To pay", v.Sum)
 	} else {

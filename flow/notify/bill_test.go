@@ -78,6 +78,32 @@ func TestBillsByMail(t *testing.T) {
 	}
 }
 
+// Guards: nobody is asked to pay for what is in dispute.
+func TestABillInDispute(t *testing.T) {
+	for _, c := range []struct {
+		disputed      money.Micro
+		subject, text string
+	}{
+		{56_390_000, "Bill 17: £100.00 by 14 December 2026", "It comes to £156.39. Of that, £56.39 is for calls in dispute, which you need not pay until they are decided. Please pay £100.00 by 14 December 2026"},
+		{156_390_000, "Bill 17: £156.39, all of it in dispute", "It comes to £156.39, all of it for calls in dispute. You need not pay until they are decided."},
+	} {
+		w := newWorld(t, func(*Options) {})
+		said := fact.BillIssued{By: "auto", Bill: 17, Count: 3, Gross: 156_390_000, To: time.Now(), Due: time.Date(2026, 12, 14, 12, 0, 0, 0, time.UTC), InDispute: c.disputed}
+		w.write(said.Row(time.Now(), fact.Subject{Account: "acme"}))
+		w.follow()
+		w.sendDue()
+		got := w.messages()
+		if len(got) != 1 || got[0].Subject != c.subject {
+			t.Fatalf("sent: %+v", got)
+		}
+		for name, text := range map[string]string{"text": got[0].Text, "HTML": strings.NewReplacer("<strong>", "", "</strong>", "").Replace(got[0].HTML)} {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), c.text) {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+	}
+}
+
 // Guards: where no contact is there for bills, the owner gets them.
 func TestBillsWithoutAContact(t *testing.T) {
 	w := newWorld(t, func(o *Options) {

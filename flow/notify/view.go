@@ -54,8 +54,11 @@ type view struct {
 	Used, Running, Level string // money, of usage-level
 
 	Bill, Sum, Due string // of a bill: its number, what is to be paid of it, and by which day
-	Late           bool   // that day is over
-	Again          string // which reminder it is: "1"
+	// Total of a bill, and how much of that need not be paid until a dispute is decided; "" when nothing is in dispute.
+	Total, InDispute string
+	AllDisputed      bool
+	Late             bool   // that day is over
+	Again            string // which reminder it is: "1"
 
 	Request         string // its number
 	Setting, Wanted string // what it asks for: "international-ceiling", "50p a minute"
