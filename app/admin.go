@@ -22,6 +22,7 @@ import (
 	"ringfence/flow/desk"
 	"ringfence/flow/evidence"
 	"ringfence/flow/notify"
+	"ringfence/flow/privacy"
 	"ringfence/flow/retention"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
@@ -45,6 +46,7 @@ func (a *App) adminDeps() rest.Deps {
 		Public:    func() *status.Status { return a.public },
 		Casefile:  func() *casefile.Casefile { return a.casefile },
 		Evidence:  func() *evidence.Evidence { return a.evidence },
+		Privacy:   func() *privacy.Privacy { return a.privacy },
 		Retention: func() *retention.Retention { return a.retention },
 	}
 }

@@ -38,6 +38,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
+	"ringfence/flow/privacy"
 	"ringfence/flow/react"
 	"ringfence/flow/retention"
 	"ringfence/flow/settle"
@@ -85,6 +86,7 @@ type App struct {
 	exposure  *exposure.Desk
 	casefile  *casefile.Casefile
 	retention *retention.Retention
+	privacy   *privacy.Privacy
 	fit       *fit.Desk
 	figures   *exposure.Follower
 	notices   *notify.Notifier

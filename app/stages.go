@@ -164,7 +164,7 @@ func (a *App) startStages(ctx context.Context) error {
 	a.background("registrations and leases", a.location.Flush, a.location.Run, a.followClock, func(ctx context.Context) {
 		a.ledger.Leases(ctx, a.gate.Claimed, a.gate.Returned)
 	})
-	a.background("the deletion of what is old", nil, a.retention.Run)
+	a.background("the deletion of what is old", nil, a.retention.Run, a.privacy.Run)
 	a.startShield()
 	return nil
 }

@@ -98,6 +98,9 @@ func Complete(c Config) Config {
 // DatabasePath is the SQLite file.
 func (c *Config) DatabasePath() string { return filepath.Join(c.Data, databaseFile) }
 
+// ArchiveFolder is where old calls go, in the data folder of each node.
+func (c *Config) ArchiveFolder() string { return filepath.Join(c.Data, "archive") }
+
 // LockPath is the file that keeps a second server out of the data folder.
 func (c *Config) LockPath() string { return filepath.Join(c.Data, lockFile) }
 

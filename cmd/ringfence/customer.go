@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
+	"strings"
 
 	"ringfence/edge/rest/api"
 )
@@ -19,6 +22,8 @@ type customerCmd struct {
 	Contact contactCmd                                              `cmd:"" help:"The customer's contacts, and the notices that each receives."`
 	Cooling act[api.CustomerCooling, api.CoolingSet]                `cmd:"" name:"cooling-off" help:"Set how long a customer's own people wait for what they loosen." route:"POST /v1/customers/{id}/cooling-off" says:"{{if .Wait}}What {{.Customer}} loosens waits {{span .Wait}}.{{else}}Nothing of {{.Customer}} waits.{{end}}{{with .Waiting}} {{count (len .) \"change waits\" \"changes wait\"}}: ringfence change list{{end}}" eg:"acme --wait 24h --note \"Ring Sam first\"; acme --wait 0" detail:"Tightening never waits. A longer wait counts at once, and can be undone for a day; a shorter one waits itself, as does another note in place of one. Every contact is notified."`
 	Person  personCmd                                               `cmd:"" help:"The customer's people, who may sign in, with their roles."`
+	Export  customerExport                                          `cmd:"" help:"Write everything that is held about a customer and its people: a ZIP archive of JSON and CSV." eg:"acme; acme --out acme.zip" detail:"README.txt in it says what each file is. Secrets, notes of staff, what is between the provider and its carriers, and other customers are not in it. The journal says who took it."`
+	Erase   customerErase                                           `cmd:"" help:"Erase the personal data of a customer and its people." eg:"acme; acme --yes" detail:"Without --yes it says what would be erased, what stays, and what keeps it. Nothing is erased while calls are not billed, a bill is not paid, a case or plan is not over, or staff hold something. The books stay, with the customer's name, as long as the law wants them; proofs of the journal still stand. It can be asked again at any time, and goes on by itself.\n\nThis cannot be taken back."`
 	Remove  customerRemove                                          `cmd:"" help:"Remove a customer that has no lines." eg:"acme; acme --yes"`
 }
 
@@ -79,4 +84,41 @@ func (c *customerRemove) Run(s *session) error {
 		return fmt.Errorf("customer %s still has %s: remove them first (ringfence line list --customer %s)", v.ID, api.Count(v.Lines, "line", "lines"), v.ID)
 	}
 	return c.remove.Run(s)
+}
+
+type customerExport struct {
+	api.CustomerID
+	Out string `query:"-" short:"o" help:"File to write (default: CUSTOMER.zip)." placeholder:"FILE"`
+}
+
+func (c *customerExport) Run(s *session) error {
+	return s.writeTo(cmp.Or(c.Out, c.ID+".zip"), func(w io.Writer) error {
+		return s.stream("POST /v1/customers/{id}/export", &c.CustomerID, "application/zip", w)
+	})
+}
+
+type customerErase struct {
+	api.CustomerID
+	Yes bool `help:"Do it. Without this flag, only say what would be done."`
+}
+
+func (c *customerErase) Run(s *session) error {
+	plan, err := fetch[api.Erasure](s, "GET /v1/customers/{id}/erasure", &c.CustomerID)
+	if err != nil {
+		return err
+	}
+	if !c.Yes {
+		if len(plan.Kept) > 0 {
+			return fmt.Errorf("nothing of %s can be erased yet:\n  %s", plan.Customer, strings.Join(plan.Kept, "\n  "))
+		}
+		return s.dryRun(fmt.Sprintf("Everything about %s and its people would be erased: %s, %s, %s, %s, %s, and what archives, notices and the journal say of them. What the books have stays: %s.",
+			plan.Customer, api.Count(len(plan.Lines), "line", "lines"), api.Count(plan.People, "person", "people"), api.Count(plan.Contacts, "contact", "contacts"),
+			api.Count(int(plan.Calls), "call", "calls"), api.Count(plan.Cases, "case", "cases"), api.Count(int(plan.Books), "entry", "entries")))
+	}
+	return perform(s, "POST /v1/customers/{id}/erasure", func(e *api.Erasure) error {
+		if e.Done {
+			return s.say("Erasure %d: the personal data of %s is erased. The books keep %s.", e.Number, e.Customer, api.Count(int(e.Books), "entry", "entries"))
+		}
+		return s.say("Erasure %d of %s is under way, and goes on by itself. What is left:\n  %s", e.Number, e.Customer, strings.Join(e.Left, "\n  "))
+	}, &c.CustomerID)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -124,11 +125,15 @@ func send[T any](s *session, path string, in any, body *progress, as func(io.Rea
 }
 
 // stream copies an answer that may be long.
-func (s *session) stream(path string, in any, accept string, w io.Writer) error {
+func (s *session) stream(operation string, in any, accept string, w io.Writer) error {
 	server, err := s.client()
 	if err != nil {
 		return err
 	}
+	method, path, posted := strings.Cut(operation, " ")
+	if !posted {
+		method, path = http.MethodGet, operation
+	}
 	target, q, _ := request(path, in)
-	return server.Stream(s.ctx, target+queryText(q), accept, w)
+	return server.Stream(s.ctx, method, target+queryText(q), accept, w)
 }

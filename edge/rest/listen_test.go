@@ -65,7 +65,7 @@ func TestSocketIsPrivateAndSaysWho(t *testing.T) {
 		t.Error(err)
 	}
 	var out bytes.Buffer
-	if err := c.Stream(ctx, "/v1/cdrs", "text/csv", &out); err != nil || strings.Count(out.String(), "\n") != 2501 {
+	if err := c.Stream(ctx, "GET", "/v1/cdrs", "text/csv", &out); err != nil || strings.Count(out.String(), "\n") != 2501 {
 		t.Errorf("%d lines, %v", strings.Count(out.String(), "\n"), err)
 	}
 }

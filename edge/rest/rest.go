@@ -38,6 +38,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
+	"ringfence/flow/privacy"
 	"ringfence/flow/react"
 	"ringfence/flow/retention"
 	"ringfence/flow/settle"
@@ -104,6 +105,7 @@ type Deps struct {
 	Cases    func() *desk.Cases
 	Watch    func() *watch.Watch
 	Notices  func() *notify.Notifier
+	Privacy  func() *privacy.Privacy
 	Public   func() *status.Status
 	// Retention is what is kept, and how long.
 	Retention func() *retention.Retention

@@ -534,7 +534,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 		"/v1/cdrs/{id}", "/v1/cdrs/00000001", "/v1/trunks/{name}", "/v1/trunks/carrier", "/v1/decks/{name}", "/v1/decks/retail")
 	asked := 0
 	for path, methods := range spec.Paths {
-		if methods["get"] == nil || path == "/v1/cdrs/{id}/verdict" || path == "/v1/cases/{id}/file" { // of a journal, which this fixture has not: flow/casefile looks at them
+		if methods["get"] == nil || path == "/v1/cdrs/{id}/verdict" || path == "/v1/cases/{id}/file" || path == "/v1/customers/{id}/erasure" { // of a journal, which this fixture has not: flow/casefile and flow/privacy look at them
 			continue
 		}
 		asked++

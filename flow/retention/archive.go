@@ -160,7 +160,7 @@ func (s *sweep) finish(ctx context.Context) error {
 
 // empty deletes what is in an archive from the database.
 func (s *sweep) empty(ctx context.Context, name string) error {
-	f := store.OldFilter{Kind: retain.Calls, Archive: name, Limit: page}
+	f := store.OldFilter{Kind: retain.Calls, Archive: name, Unread: s.unread(""), Limit: page}
 	for {
 		all, err := s.r.o.Store.Old(ctx, f)
 		if err != nil {

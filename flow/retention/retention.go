@@ -17,12 +17,14 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/retain"
 	"ringfence/flow/evidence"
+	"ringfence/flow/journal"
 	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
 // Store is what of the store is needed.
 type Store interface {
+	store.Erasing
 	store.Retaining
 	store.Marks
 	Clock(ctx context.Context) (time.Time, error)
@@ -41,11 +43,13 @@ type Options struct {
 	Store  Store
 	Policy func() Policy
 	Export func(ctx context.Context, w io.Writer, f evidence.Filter) error // writes facts with their proofs
-	Folder string                                                          // of archives
-	Node   string
-	Every  time.Duration                                       // between two looks; 0 is an hour
-	Rest   func(ctx context.Context, took time.Duration) error // between two writes; nil: nine times as long as the last one took
-	Log    *slog.Logger
+	// Readers are the stages that follow the journal: what one of them has still to read stays. nil: there are none.
+	Readers func() []journal.Reader
+	Folder  string // of archives
+	Node    string
+	Every   time.Duration                                       // between two looks; 0 is an hour
+	Rest    func(ctx context.Context, took time.Duration) error // between two writes; nil: nine times as long as the last one took
+	Log     *slog.Logger
 }
 
 // Retention is safe for concurrent use, and on several nodes: one of them deletes at a time.
@@ -62,6 +66,9 @@ func New(o Options) *Retention {
 	o.Every = cmp.Or(o.Every, time.Hour)
 	if o.Rest == nil {
 		o.Rest = rest
+	}
+	if o.Readers == nil {
+		o.Readers = func() []journal.Reader { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -159,7 +166,11 @@ type sweep struct {
 	now     time.Time
 	out     Sweep
 	renewed time.Time
+	cursors map[string]int64 // how far the stages had come when the look began
 }
+
+// unread is the first fact of a kind that a stage may have still to read; of calls the kind is "".
+func (s *sweep) unread(kind string) int64 { return journal.Unread(s.cursors, s.r.o.Readers(), kind) }
 
 // Sweep deletes everything that may go now, a little at a time.
 func (r *Retention) Sweep(ctx context.Context) (Sweep, error) {
@@ -171,7 +182,10 @@ func (r *Retention) Sweep(ctx context.Context) (Sweep, error) {
 	if err := s.renew(ctx); err != nil {
 		return s.out, err
 	}
-	for _, step := range []func(context.Context) error{s.finish, s.calls, s.orphans, s.facts, s.others, s.uploads, s.archives} {
+	if s.cursors, err = r.o.Store.Cursors(ctx); err != nil {
+		return s.out, err
+	}
+	for _, step := range []func(context.Context) error{s.finish, s.calls, s.orphans, s.facts, s.others, s.uploads, s.archives, s.purses} {
 		if err := step(ctx); err != nil {
 			return s.out, err
 		}
@@ -307,7 +321,7 @@ func (s *sweep) deleted(f store.OldFilter, d store.Dropped) []store.Fact {
 
 // calls sends what may go to archives, or only deletes it.
 func (s *sweep) calls(ctx context.Context) error {
-	f := store.OldFilter{Kind: retain.Calls}
+	f := store.OldFilter{Kind: retain.Calls, Unread: s.unread("")}
 	if !s.p.Archive {
 		return s.ripe(ctx, f, func(all []store.Old) error { return s.drop(ctx, f, all, atOnce) })
 	}
@@ -336,7 +350,7 @@ func (s *sweep) calls(ctx context.Context) error {
 
 // orphans are facts of calls that have no record.
 func (s *sweep) orphans(ctx context.Context) error {
-	f := store.OldFilter{Kind: retain.Calls, Part: "facts"}
+	f := store.OldFilter{Kind: retain.Calls, Part: "facts", Unread: s.unread("")}
 	return s.ripe(ctx, f, func(all []store.Old) error { return s.drop(ctx, f, all, atOnce) })
 }
 
@@ -344,7 +358,7 @@ func (s *sweep) facts(ctx context.Context) error {
 	kinds, err := s.r.o.Store.FactKinds(ctx)
 	for _, kind := range kinds {
 		if err == nil {
-			f := store.OldFilter{Kind: retain.OfFact(kind), Part: kind}
+			f := store.OldFilter{Kind: retain.OfFact(kind), Part: kind, Unread: s.unread(kind)}
 			err = s.ripe(ctx, f, func(all []store.Old) error { return s.drop(ctx, f, all, page) })
 		}
 	}
@@ -384,6 +398,36 @@ func (s *sweep) uploads(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// Purses of days and months that are over count nothing any more. They stay a while, because records that a carrier sends late are booked into them.
+const (
+	pursesDays   = 62
+	pursesMonths = 4
+)
+
+// purses deletes those that can no longer matter, and the names that erasures kept for bills that are gone.
+func (s *sweep) purses(ctx context.Context) error {
+	day, month := s.now.AddDate(0, 0, -pursesDays).Format(time.DateOnly), s.now.AddDate(0, -pursesMonths, 0).Format("2006-01")
+	for _, step := range []func() (int64, error){
+		func() (int64, error) { return s.r.o.Store.DropPurses(ctx, day, month, page) },
+		func() (int64, error) { return s.r.o.Store.ForgetErased(ctx) },
+	} {
+		for n := int64(1); n > 0; {
+			began := time.Now()
+			var err error
+			if n, err = step(); err != nil {
+				return err
+			}
+			if err := s.r.o.Rest(ctx, time.Since(began)); err != nil {
+				return err
+			}
+			if err := s.renew(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Last is the latest look that came to its end, and what was deleted since the start.

@@ -22,6 +22,7 @@ import (
 	"ringfence/core/retain"
 	"ringfence/core/seal"
 	"ringfence/flow/evidence"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
 )
@@ -354,5 +355,74 @@ func TestLiveCallsDoNotWait(t *testing.T) {
 	t.Logf("alone %s, beside %s (%d cycles)", median(alone), median(beside), len(beside))
 	if a, b := median(alone), median(beside); b > 5*a {
 		t.Errorf("a call waits %s while what is old is deleted, and %s without", b, a)
+	}
+}
+
+// TestWhatIsUnreadStays: however old they are, calls and facts that a stage has still to read are not deleted before it has.
+func TestWhatIsUnreadStays(t *testing.T) {
+	w := newWorld(t)
+	w.p.Archive = false
+	w.calls(time.Now().AddDate(-3, 0, 0), 20, "a")
+	failed := fact.LoginFailed{Failures: 1}
+	_, err := w.s.Advance(t.Context(), store.Step{Stage: "watch", Facts: []store.Fact{failed.Row(time.Now().AddDate(-3, 0, 0), fact.Subject{Line: "a"})}})
+	ok(t, err)
+	r := w.retention(w.s, "a")
+	r.o.Readers = func() []journal.Reader {
+		return []journal.Reader{{Stage: "watch"}, {Stage: "notify", Kinds: []string{fact.KindFindingRaised}}} // which has read nothing, and wants none of these
+	}
+	out, err := r.Sweep(t.Context())
+	ok(t, err)
+	if len(w.there()) != 20 || out.Held[retain.Calls][retain.Open] != 20 || out.Held[retain.Journal][retain.Open] != 1 {
+		t.Fatalf("%d calls are left: %+v", len(w.there()), out)
+	}
+	facts, err := w.s.Facts(t.Context(), store.FactFilter{Limit: 1000})
+	ok(t, err)
+	_, err = w.s.Advance(t.Context(), store.Step{Stage: "watch", To: facts[20].Seq}) // ten calls and their facts, and the note about the first
+	ok(t, err)
+	_, err = r.Sweep(t.Context())
+	ok(t, err)
+	if len(w.there()) != 10 {
+		t.Fatalf("%d calls are left", len(w.there()))
+	}
+	_, err = w.s.Advance(t.Context(), store.Step{Stage: "watch", From: facts[20].Seq, To: facts[len(facts)-1].Seq})
+	ok(t, err)
+	out, err = r.Sweep(t.Context())
+	ok(t, err)
+	if len(w.there()) != 0 || out.Deleted[retain.Journal] != 1 {
+		t.Fatalf("%d calls are left: %+v", len(w.there()), out)
+	}
+}
+
+// TestOldPursesGo: purses of days and months long over are deleted, unless they hold something; those of this month and the last ones stay.
+func TestOldPursesGo(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now().UTC()
+	day := func(days int) string { return "line/a/day/" + now.AddDate(0, 0, -days).Format(time.DateOnly) }
+	month := func(months int) string {
+		return "account/ka/month/" + time.Date(now.Year(), now.Month()-time.Month(months), 1, 0, 0, 0, 0, time.UTC).Format("2006-01")
+	}
+	old, kept := []string{day(63), day(800), month(6), month(30)}, []string{day(0), day(30), month(0), month(3)}
+	for i, purse := range append(slices.Concat(old, kept), day(900)) {
+		id := call.ID(fmt.Sprintf("01kb%022d", i))
+		open := call.Open{ID: id, Node: "a", State: call.Answered, Direction: call.Out, Line: "a", Account: "ka", Begun: now}
+		ops := []store.Op{{Kind: store.OpOpen, ID: id, Holds: []store.Hold{{Purse: purse, Cap: 100}}, Amount: 5, Call: &open}}
+		if purse != day(900) {
+			ops = append(ops, store.Op{Kind: store.OpSettle, ID: id, CDR: &call.CDR{ID: id, Direction: call.Out, Line: "a", Account: "ka", Begun: now, Ended: now, Retail: 5}})
+		}
+		_, err := w.s.Apply(t.Context(), ops)
+		ok(t, err)
+	}
+	_, err := w.retention(w.s, "a").Sweep(t.Context())
+	ok(t, err)
+	purses, err := w.s.Purses(t.Context(), slices.Concat(old, kept, []string{day(900)}))
+	ok(t, err)
+	for i, p := range purses {
+		if gone := p.Spent+p.Held == 0; gone != (i < len(old)) {
+			t.Errorf("%+v", p)
+		}
+	}
+	faults, err := w.s.Check(t.Context())
+	if err != nil || len(faults) > 0 {
+		t.Errorf("%v %v", faults, err)
 	}
 }

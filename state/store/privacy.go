@@ -61,6 +61,8 @@ type Erasing interface {
 	EraseFacts(ctx context.Context, drop, hide []Fact) error
 	// EndErasure notes that it is done, if it is not; else ErrMoved.
 	EndErasure(ctx context.Context, e Erasure, facts ...Fact) error
+	// ForgetErased forgets erasures of customers of whom the books have nothing any more.
+	ForgetErased(ctx context.Context) (int64, error)
 	// ClearArchive notes that an erasure was carried out in the files of an archive, with their new sums and sizes, if none was in the meantime; else ErrMoved.
 	ClearArchive(ctx context.Context, was, now Archive, facts ...Fact) error
 	// Cursors are how far each stage has come: see Stages.

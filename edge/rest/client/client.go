@@ -98,8 +98,8 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 }
 
 // Stream asks for path in the given media type ("text/csv", "application/jsonl") and copies the answer to w as it comes.
-func (c *Client) Stream(ctx context.Context, path, accept string, w io.Writer) error {
-	res, err := c.send(ctx, http.MethodGet, path, nil, accept)
+func (c *Client) Stream(ctx context.Context, method, path, accept string, w io.Writer) error {
+	res, err := c.send(ctx, method, path, nil, accept)
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,17 @@ func (s *Queries) EndErasure(ctx context.Context, e store.Erasure, facts ...stor
 	return s.change(ctx, row, store.ErrMoved, facts, "UPDATE erasure SET done = $2, lines = '' WHERE id = $1 AND done = 0", e.ID, stamp(e.Done))
 }
 
+// ForgetErased forgets those that the books do not need.
+func (s *Queries) ForgetErased(ctx context.Context) (n int64, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		const sql = `DELETE FROM erasure WHERE done <> 0 AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.customer = erasure.customer)
+			AND NOT EXISTS (SELECT 1 FROM bill b WHERE b.customer = erasure.customer)`
+		n, err = tx.Exec(ctx, sql)
+		return err
+	})
+	return n, about("forgetting erasures", err)
+}
+
 // owned is where the rows of a part are: of the customer ($1), or of a line ($1).
 type owned struct{ table, key, where string }
 
