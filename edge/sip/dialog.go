@@ -12,6 +12,7 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/gate"
+	"ringfence/flow/location"
 )
 
 // legState is the state of a leg.
@@ -87,10 +88,11 @@ type leg struct {
 	byeUntil     time.Duration // when that is given up
 	byeGap       time.Duration
 
-	looking   bool          // the names of a carrier are asked for
-	lookAgain time.Duration // not before are they asked for again
-	missed    int8          // OPTIONS of ours without an answer, in a row
-	askAgain  time.Duration // not before is the party of an emergency call asked for an end that came from elsewhere
+	flows     []location.Binding // further ones of its phone, while it is called
+	looking   bool               // the names of a carrier are asked for
+	lookAgain time.Duration      // not before are they asked for again
+	missed    int8               // OPTIONS of ours without an answer, in a row
+	askAgain  time.Duration      // not before is the party of an emergency call asked for an end that came from elsewhere
 }
 
 // contact is our Contact on this leg for a message to a place.

@@ -62,7 +62,7 @@ func (w *world) listener(proto transport.Proto, ip string) netip.AddrPort {
 // wired is a phone or carrier on a socket of its own.
 type wired struct {
 	t     testing.TB
-	c     net.Conn       // TCP, or nil
+	c     net.Conn       // all but UDP, or nil
 	pc    net.PacketConn // UDP, or nil
 	proto transport.Proto
 	at    netip.AddrPort
@@ -74,12 +74,12 @@ func wireTo(t testing.TB, proto transport.Proto, from string, to netip.AddrPort)
 	t.Helper()
 	p := &wired{t: t, proto: proto, to: to}
 	ip := net.ParseIP(from)
-	if proto == transport.TCP {
+	if proto != transport.UDP {
 		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}).Dial("tcp", to.String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.c = c
+		p.c = wrapped(t, proto, c)
 		p.at = c.LocalAddr().(*net.TCPAddr).AddrPort()
 	} else {
 		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip})
@@ -124,6 +124,16 @@ func (p *wired) send(text string) {
 // find is the next message that is as named.
 func (p *wired) find(want string) *message.Message {
 	p.t.Helper()
+	for {
+		if m := p.next(want); what(m) == want {
+			return m
+		}
+	}
+}
+
+// next is the next message; want is for the error.
+func (p *wired) next(want ...string) *message.Message {
+	p.t.Helper()
 	room := make([]byte, 65536)
 	for {
 		var n int
@@ -137,10 +147,7 @@ func (p *wired) find(want string) *message.Message {
 						p.t.Fatal(f)
 					}
 					p.buf = p.buf[n:]
-					if what(m) == want {
-						return m
-					}
-					continue
+					return m
 				}
 			}
 			_ = p.c.SetReadDeadline(end)
@@ -151,7 +158,7 @@ func (p *wired) find(want string) *message.Message {
 			n, _, err = p.pc.ReadFrom(room)
 		}
 		if err != nil {
-			p.t.Fatalf("%v waits for %s: %v", p.at, want, err)
+			p.t.Fatalf("%v waits for %v: %v", p.at, want, err)
 		}
 		if p.c != nil {
 			continue
@@ -160,9 +167,7 @@ func (p *wired) find(want string) *message.Message {
 		if f := message.Parse(m, bytes.Clone(room[:n])); f != nil {
 			p.t.Fatalf("%v\n%s", f, room[:n])
 		}
-		if what(m) == want {
-			return m
-		}
+		return m
 	}
 }
 
@@ -197,10 +202,21 @@ func names(t testing.TB, who string, m *message.Message, l netip.AddrPort, over 
 }
 
 func (p *wired) contact() string {
-	if p.proto == transport.TCP {
-		return "<sip:me@" + p.at.String() + ";transport=tcp>"
+	switch p.proto {
+	case transport.UDP:
+		return "<sip:me@" + p.at.String() + ">"
+	case transport.WSS:
+		return "<sip:me@" + p.host() + ";transport=ws>"
 	}
-	return "<sip:me@" + p.at.String() + ">"
+	return "<sip:me@" + p.at.String() + ";transport=" + p.proto.Small() + ">"
+}
+
+// host is what the peer calls itself: a browser knows no address of its own (RFC 7118 section 5).
+func (p *wired) host() string {
+	if p.proto == transport.WSS {
+		return "df7jal23ls0d.invalid"
+	}
+	return p.at.String()
 }
 
 // invite sends alice's INVITE; extra lines may add to it.
@@ -210,7 +226,7 @@ func (p *wired) invite(callID, user string, lines ...string) {
 
 func inviteText(p *wired, callID, user string, lines ...string) string {
 	return fmt.Sprintf(`INVITE sip:%s@x SIP/2.0
-		Via: SIP/2.0/%s %v;branch=z9hG4bK%s;rport
+		Via: SIP/2.0/%s %s;branch=z9hG4bK%s;rport
 		Max-Forwards: 30
 		From: <sip:alice@x>;tag=a
 		To: <sip:%s@x>
@@ -218,19 +234,19 @@ func inviteText(p *wired, callID, user string, lines ...string) string {
 		CSeq: 1 INVITE
 		Contact: %s
 		%s
-		Content-Type: application/sdp`, user, p.proto, p.at, callID, user, callID, p.contact(), strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + sdp
+		Content-Type: application/sdp`, user, p.proto, p.host(), callID, user, callID, p.contact(), strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + sdp
 }
 
 func (p *wired) register(line, callID string, seq int, lines ...string) {
 	login := strings.Replace(goodLogin, `"alice"`, `"`+line+`"`, 1)
 	p.send(fmt.Sprintf(`REGISTER sip:x SIP/2.0
-		Via: SIP/2.0/%s %v;branch=z9hG4bK%s%d;rport
+		Via: SIP/2.0/%s %s;branch=z9hG4bK%s%d;rport
 		Max-Forwards: 30
 		From: <sip:%s@x>;tag=a
 		To: <sip:%s@x>
 		Call-ID: %s
 		CSeq: %d REGISTER
-		%s`, p.proto, p.at, callID, seq, line, line, callID, seq, strings.Join(append([]string{login}, lines...), "\n")))
+		%s`, p.proto, p.host(), callID, seq, line, line, callID, seq, strings.Join(append([]string{login}, lines...), "\n")))
 }
 
 func (p *wired) answer(m *message.Message, status int, body string) {
@@ -362,7 +378,7 @@ func (p *wired) inDialog(method string, ok *message.Message, seq int, lines ...s
 		To: %s
 		Call-ID: %s
 		CSeq: %d %s
-		%s`, method, target, p.proto, p.at, method, ok.CallID(), seq, ok.Get(message.HFrom), ok.Get(message.HTo), ok.CallID(), seq, method,
+		%s`, method, target, p.proto, p.host(), method, ok.CallID(), seq, ok.Get(message.HFrom), ok.Get(message.HTo), ok.CallID(), seq, method,
 		strings.Join(lines, "\n")))
 }
 

@@ -75,11 +75,18 @@ func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
 // listPhones answers with the phones that are registered.
 func (s *shard) listPhones(p *transport.Packet, all []location.Binding) {
 	s.lines = appendContacts(s.lines[:0], all, s.wall)
+	if outbound(&p.Msg) {
+		s.lines = append(s.lines, "Require: outbound\r\n"...)
+		if p.Proto != transport.UDP {
+			s.lines = append(s.lines, keepOpen...)
+		}
+	}
 	s.e.answer(p, message.Reply{Code: 200, Lines: s.lines})
 }
 
 // What a REGISTER may be refused for.
 var (
+	noOutbound   = message.Fault{Status: 439, Header: "Via", Why: "the proxy before us does not keep a phone's connection"}
 	tooBrief     = message.Fault{Status: 423, Header: "Expires", Why: "interval too brief"}
 	badStar      = message.Fault{Status: 400, Header: "Contact", Why: "Contact * requires Expires: 0 and no other contact"}
 	badScheme    = message.Fault{Status: 400, Header: "Contact", Why: "a Contact that is not a SIP URI"}
@@ -111,6 +118,9 @@ func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u l
 		u.Listener = p.Local
 	} else {
 		u.Flow = p.Flow
+	}
+	if m.ViaCount() > 1 && outbound(m) {
+		return u, &noOutbound // section 6 of RFC 5626: the connection is the proxy's
 	}
 	asked, given := m.Expires()
 	if m.ContactStar() {
@@ -160,7 +170,8 @@ func appendContacts(b []byte, all []location.Binding, now time.Time) []byte {
 	for i := range all {
 		b = append(b, "Contact: <"...)
 		b = append(b, all[i].Contact...)
-		b = append(b, ">;expires="...)
+		b = appendInstance(append(b, '>'), all[i].Instance)
+		b = append(b, ";expires="...)
 		b = strconv.AppendInt(b, int64(max(all[i].Expires.Sub(now)+time.Second-1, 0)/time.Second), 10)
 		b = append(b, "\r\n"...)
 	}

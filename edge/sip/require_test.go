@@ -20,7 +20,7 @@ func refusedExtension(t *testing.T, m *message.Message, want string) {
 func TestRequireIsHonouredOutsideCalls(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for require, want := range map[string]string{
-			"gruu": "gruu", "Outbound": "Outbound", "path, timer,, foo": "path, foo", "TIMER": "", "": "",
+			"gruu": "gruu", "Path": "Path", "path, timer,, foo": "path, foo", "TIMER": "", "": "",
 			strings.Repeat("x", 60): strings.Repeat("x", 40), "a\nRequire: b": "a, b",
 		} {
 			lines := strings.Split("Require: "+require, "\n")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -17,7 +16,6 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/gate"
-	"ringfence/flow/location"
 )
 
 // tryRoute calls the next route; when none is left the call has failed.
@@ -75,24 +73,14 @@ func (b *bridge) allFailed() {
 // ringPhones calls every phone registered for a line, and says whether there is one.
 func (b *bridge) ringPhones(route gate.Route) bool {
 	s, rang := b.s, false
-	for _, c := range onceEach(s.phones(route.Line)) {
+	for _, flows := range flowsOf(s.phones(route.Line)) {
 		if b.setup.tried >= maxOuts {
 			break
 		}
-		b.dial(route, s.e.placeOf(&c), requestURI(c.Contact))
+		b.dialPhone(route, flows)
 		rang = true
 	}
 	return rang
-}
-
-// onceEach keeps, of several bindings of one phone, the one that was refreshed last (RFC 5626 section 7): it would otherwise ring twice, as for
-// two calls.
-func onceEach(all []location.Binding) []location.Binding {
-	phone := func(b *location.Binding) string { name, _, _ := strings.Cut(b.Instance, "#"); return name }
-	return slices.DeleteFunc(slices.Clone(all), func(b location.Binding) bool {
-		name := phone(&b)
-		return name != "" && slices.ContainsFunc(all, func(o location.Binding) bool { return phone(&o) == name && o.Heard.After(b.Heard) })
-	})
 }
 
 // callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
@@ -326,6 +314,7 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 		}
 	case status < 200:
 		b.provisional(c, m, status)
+	case l.nextFlow(m, status):
 	case status == 422 && m != nil && b.s.longerTimer(c, m), status == 421 && m != nil && b.s.withReliable(c, m):
 	default:
 		l.state = closed
