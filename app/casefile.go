@@ -30,7 +30,7 @@ func (a *App) selfTests(ctx context.Context) string {
 	fmt.Fprintf(&b, "ringfence check at %s\n", time.Now().UTC().Format(time.RFC3339))
 	all := a.check(ctx)
 	for _, f := range all {
-		fmt.Fprintf(&b, "%+v\n", f)
+		fmt.Fprintf(&b, "%s %s: %s\n", f.Level, f.What, f.Text)
 	}
 	if len(all) == 0 {
 		b.WriteString("no faults\n")

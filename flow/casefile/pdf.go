@@ -2,10 +2,10 @@ package casefile
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,14 +46,14 @@ func (d *document) pdf(w io.Writer) error {
 	d.f.SetTitle(fmt.Sprintf("Case %d", d.q.Case), true)
 	d.f.SetAutoPageBreak(true, 14)
 	to := d.f.UnicodeTranslatorFromDescriptor("")
-	d.text = func(s string) string { return to(latin(plain(s, 300))) }
+	d.text = func(s string) string { return to(latin(plain(s, 1500))) }
 	d.f.SetFooterFunc(func() {
 		d.f.SetY(-11)
 		d.f.SetFont("Helvetica", "", 7)
 		d.f.CellFormat(0, 5, d.text(fmt.Sprintf("Case %d, made %s UTC, page %d", d.q.Case, d.now.UTC().Format(time.DateTime), d.f.PageNo())), "", 0, "R", false, 0, "")
 	})
 	d.f.AddPage()
-	for _, part := range []func(){d.head, d.sums, d.promises, d.timeline, d.stopped, d.settings, d.second, d.calls, d.checking} {
+	for _, part := range []func(){d.head, d.sums, d.short, d.promises, d.timeline, d.stopped, d.settings, d.second, d.calls, d.checking} {
 		part()
 	}
 	return d.f.Output(w)
@@ -73,6 +73,7 @@ func latin(s string) string {
 }
 
 func (d *document) title(s string) {
+	d.keep(20)
 	d.f.Ln(3)
 	d.f.SetFont("Helvetica", "B", 12)
 	d.f.CellFormat(0, 8, d.text(s), "", 1, "L", false, 0, "")
@@ -83,46 +84,162 @@ func (d *document) say(format string, args ...any) {
 	d.f.MultiCell(0, 4.6, d.text(fmt.Sprintf(format, args...)), "", "L", false)
 }
 
+// keep begins a new page if what belongs together, some mm high, would not fit on this one.
+func (d *document) keep(height float64) {
+	if _, page := d.f.GetPageSize(); d.f.GetY()+height > page-14 {
+		d.f.AddPage()
+	}
+}
+
+// some is a number of things: "1 call", "3 calls".
+func some(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func (d *document) at(t time.Time) string { return t.In(d.zone).Format("2 Jan 2006 15:04:05 MST") }
 
 func (d *document) head() {
 	d.f.SetFont("Helvetica", "B", 17)
-	d.f.CellFormat(0, 11, d.text(fmt.Sprintf("Case %d", d.q.Case)+strings.Repeat(": ", min(len(d.q.Title), 1))+d.q.Title), "", 1, "L", false, 0, "")
+	d.f.CellFormat(0, 11, d.text(fmt.Sprintf("Case %d", d.q.Case)+strings.Repeat(": ", min(len(d.q.Title), 1))+plain(d.q.Title, 200)), "", 1, "L", false, 0, "")
 	d.f.SetFont("Helvetica", "", 9)
-	d.say("Customer: %s. Provider: %s. Times are those of %s.", d.q.Name, d.q.Provider, d.zone)
-	d.say("%d calls, from %s to %s.", len(d.records), d.at(d.from), d.at(d.until))
+	d.say("Customer: %s. Provider: %s. Times are those of %s.", plain(d.q.Name, 200), plain(d.q.Provider, 200), d.zone)
+	d.say("%s, from %s to %s.", some(len(d.records), "call"), d.at(d.from), d.at(d.until))
 }
 
 func (d *document) sums() {
 	s, amount := liability.Total(d.verdicts), money.Billing().Amount
 	d.title("What it comes to")
-	d.say("Free, because the provider broke a promise that would have stopped them: %d calls, charged %s.", s.Free, amount(s.FreeMicro))
-	d.say("Owed: %d calls, charged %s.", s.Owed, amount(s.OwedMicro))
-	d.say("Undetermined, because the journal does not decide: %d calls, charged %s.", s.Undetermined, amount(s.UndeterminedMicro))
+	d.say("Free, because the provider broke a promise that would have stopped them: %s, charged %s.", some(int(s.Free), "call"), amount(s.FreeMicro))
+	d.say("Owed, because the login was used rightly and every promise was kept: %s, charged %s.", some(int(s.Owed), "call"), amount(s.OwedMicro))
+	d.say("Undetermined, because the journal does not decide: %s, charged %s.", some(int(s.Undetermined), "call"), amount(s.UndeterminedMicro))
+}
+
+// short tells in a few lines who called whom from where, and when that was noticed.
+func (d *document) short() {
+	d.title("In short")
+	lines, from, called := tally{}, tally{}, tally{}
+	for i := range d.records {
+		r := &d.records[i]
+		lines.add("line "+handle(r.Line), r.Retail)
+		called.add(cmp.Or(r.Number, r.Dialled), r.Retail)
+		source := r.Source
+		if at, err := netip.ParseAddrPort(source); err == nil {
+			source = at.Addr().String()
+		}
+		from.add(source, r.Retail)
+	}
+	d.say("The calls were made with the login of %s.", lines.words())
+	d.say("They came from %s.", from.words())
+	d.say("They went to %s.", called.words())
+	for i := range d.facts {
+		f := &d.facts[i]
+		if f.Kind != fact.KindCallsUnusual || f.At.Before(d.from) || f.At.After(d.until.Add(24*time.Hour)) {
+			continue
+		}
+		var before tally
+		for n := range d.records {
+			if r := &d.records[n]; r.Begun.Before(f.At) {
+				before.add("", r.Retail)
+			}
+		}
+		d.say("They were first noticed at %s, %s after the first began. By then %s of them had begun.", d.at(f.At), f.At.Sub(d.from).Round(time.Second), some(before.calls(), "call"))
+		return
+	}
+	d.say("No rule found them unlike the usual calls of the line.")
+}
+
+// tally counts calls, and what they were charged, by what they have in common.
+type tally map[string]*sum
+
+type sum struct {
+	calls  int
+	retail money.Micro
+}
+
+func (t *tally) add(key string, retail money.Micro) {
+	if *t == nil {
+		*t = tally{}
+	}
+	if (*t)[key] == nil {
+		(*t)[key] = &sum{}
+	}
+	x := (*t)[key]
+	x.calls, x.retail = x.calls+1, x.retail.Add(retail)
+}
+
+func (t tally) calls() (n int) {
+	for _, x := range t {
+		n += x.calls
+	}
+	return n
+}
+
+// words names what cost most, and how many others there are.
+func (t tally) words() string {
+	const most = 5
+	keys := slices.SortedFunc(maps.Keys(t), func(a, b string) int { return cmp.Or(cmp.Compare(t[b].retail, t[a].retail), cmp.Compare(a, b)) })
+	var parts []string
+	for _, key := range keys[:min(len(keys), most)] {
+		parts = append(parts, fmt.Sprintf("%s (%s, %s)", plain(key, 100), some(t[key].calls, "call"), money.Billing().Amount(t[key].retail)))
+	}
+	if more := len(keys) - most; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d others", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// titles name the promises.
+var titles = map[liability.Promise]string{
+	liability.IPLock: "IP lock", liability.Ceilings: "Price ceilings", liability.PremiumBar: "Premium-rate numbers", liability.Caps: "Caps", liability.CutOff: "Cut-off",
+	liability.Secrecy: "Secrecy of the password", liability.LockOut: "Lock-out of those who guess", liability.Courtesy: "Mail about new addresses", liability.WarningLevel: "Warning level",
+	liability.Watch: "International watch",
 }
 
 func (d *document) promises() {
 	d.title("What was promised, and what became of it")
 	for _, w := range words(d.verdicts) {
-		n := map[liability.Honour]int{}
-		for i := range d.verdicts {
-			if f := d.verdicts[i].Finding(w.Promise); f != nil {
-				n[f.Honour]++
-			}
-		}
-		broken := "broken"
-		if w.Kind == liability.Aimed {
-			broken = "missed, which waives nothing by itself"
-		}
-		d.f.SetFont("Helvetica", "B", 9)
-		d.say("%s (%s)", w.Promise, w.Kind)
-		d.f.SetFont("Helvetica", "", 9)
-		d.say("\"%s\"", w.Wording)
-		d.say("Honoured for %d calls, %s for %d, not in force for %d, cannot tell for %d.", n[liability.Honoured], broken, n[liability.Broken], n[liability.NotInForce], n[liability.CannotTell])
+		d.promise(&w)
 	}
 	if len(d.verdicts) > 0 && !d.verdicts[0].Dated {
 		d.say("No row of the journal says what was promised on the day of the first call: these are the first words that are known.")
 	}
+}
+
+func (d *document) promise(w *liability.Ruling) {
+	n, missing := map[liability.Honour]int{}, tally{}
+	for i := range d.verdicts {
+		if f := d.verdicts[i].Finding(w.Promise); f != nil {
+			if n[f.Honour]++; f.Missing != "" {
+				missing.add(f.Missing, 0)
+			}
+		}
+	}
+	kind, broken := "a promise", "Broken for %s."
+	if w.Kind == liability.Aimed {
+		kind, broken = "an aim", "Missed for %s; a missed aim makes no call free by itself."
+	}
+	d.keep(18)
+	d.f.SetFont("Helvetica", "B", 9)
+	d.say("%s: %s", cmp.Or(titles[w.Promise], string(w.Promise)), kind)
+	d.f.SetFont("Helvetica", "", 9)
+	d.say("\"%s\"", w.Wording)
+	var parts []string
+	for _, x := range []struct {
+		honour liability.Honour
+		words  string
+	}{{liability.Honoured, "Kept for %s."}, {liability.Broken, broken}, {liability.NotInForce, "Not in force for %s."}, {liability.CannotTell, "The journal cannot tell for %s."}} {
+		if n[x.honour] > 0 {
+			parts = append(parts, fmt.Sprintf(x.words, some(n[x.honour], "call")))
+		}
+	}
+	d.say("%s", strings.Join(parts, " "))
+	for _, text := range slices.Sorted(maps.Keys(missing))[:min(len(missing), 3)] {
+		d.say("What is missing: %s.", plain(text, 300))
+	}
+	d.f.Ln(1)
 }
 
 // mostEvents bounds the timeline: a case of ten thousand calls is told by the hour.
@@ -171,7 +288,7 @@ func (d *document) timeline() {
 	}
 	for _, t := range slices.SortedFunc(maps.Keys(hours), time.Time.Compare) {
 		h := hours[t]
-		all = append(all, event{t, fmt.Sprintf("In this hour %d of the calls of the case began, charged %s, and %d calls were refused.", h.calls, money.Billing().Amount(h.retail), h.refused)})
+		all = append(all, event{t, fmt.Sprintf("In the hour from here on, %s of the case began, charged %s, and %s.", some(h.calls, "call"), money.Billing().Amount(h.retail), refused(h.refused))})
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
 	for _, e := range all[:min(len(all), mostEvents)] {
@@ -180,6 +297,13 @@ func (d *document) timeline() {
 	if more := len(all) - mostEvents; more > 0 {
 		d.say("%d more are in facts.jsonl.", more)
 	}
+}
+
+func refused(n int) string {
+	if n == 1 {
+		return "1 other was refused"
+	}
+	return fmt.Sprintf("%d others were refused", n)
 }
 
 func (d *document) stopped() {
@@ -193,7 +317,7 @@ func (d *document) stopped() {
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(n)) {
-		d.say("%d calls: %s.", n[text], text)
+		d.say("%s: %s.", some(n[text], "call"), plain(text, 300))
 	}
 	if len(n) == 0 {
 		d.say("No call of these lines was refused in the day before or after.")
@@ -222,12 +346,33 @@ func (d *document) settings() {
 		for f := range account.NumFields {
 			parts = append(parts, f.String()+" "+account.Format(f, e.Values[f]))
 		}
-		if len(e.Nets) > 0 {
-			nets, _ := json.Marshal(e.Nets) // of plain texts
-			parts = append(parts, "IP lock "+string(nets))
+		for _, list := range e.Nets { // each of them must let an address in
+			parts = append(parts, "IP lock "+strings.Trim(fmt.Sprint(list), "[]"))
 		}
-		d.f.MultiCell(0, 4.6, d.text("Settings "+s.Settings+": ")+d.text(strings.Join(parts[:len(parts)/2], ", "))+", "+d.text(strings.Join(parts[len(parts)/2:], ", "))+".", "", "L", false)
+		d.grid("Settings "+s.Settings, parts)
 	}
+}
+
+// grid writes texts in four columns, under a heading.
+func (d *document) grid(head string, parts []string) {
+	const columns, width = 4, 68.0
+	d.keep(12)
+	d.say("%s:", head)
+	d.f.SetFont("Helvetica", "", 8)
+	for i := range parts {
+		last := 0
+		if i%columns == columns-1 || i == len(parts)-1 {
+			last = 1
+		}
+		if d.f.GetStringWidth(d.text(parts[i])) > width { // a list of networks
+			d.f.Ln(-1)
+			d.f.MultiCell(0, 4.2, d.text(parts[i]), "", "L", false)
+			continue
+		}
+		d.f.CellFormat(width, 4.2, d.text(parts[i]), "", last, "L", false, 0, "")
+	}
+	d.f.SetFont("Helvetica", "", 9)
+	d.f.Ln(1)
 }
 
 func (d *document) second() {
@@ -243,7 +388,7 @@ func (d *document) second() {
 		}
 	}
 	d.title("The prices, worked out again")
-	d.say("A second rater, which shares no code with the first, comes to the same price for %d calls, to another for %d, and cannot price %d. Each is in disclosure/second-rater.csv.", same, other, unknown)
+	d.say("A second rater, which shares no code with the first, comes to the same price for %s, to another for %d, and cannot price %d. Each is in disclosure/second-rater.csv.", some(same, "call"), other, unknown)
 }
 
 var columns = []struct {
@@ -272,6 +417,8 @@ func (d *document) calls() {
 		heads = append(heads, c.head)
 	}
 	row("B", heads...)
+	d.f.SetHeaderFunc(func() { row("B", heads...) })
+	defer d.f.SetHeaderFunc(nil)
 	order := make([]int, len(d.records))
 	for i := range order {
 		order[i] = i
