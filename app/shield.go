@@ -172,6 +172,12 @@ func (a *App) openDoor() error {
 		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
 		Strangers: a.shield.flood, WrongTags: a.shield.tags,
 		PanicCode: func() string { p := a.config().Provider; return p.LockCode() },
+		ForwardCodes: func() string {
+			if codes := a.config().Provider.ForwardCodes; codes != "off" {
+				return codes
+			}
+			return ""
+		},
 		Guard: guard.Options{
 			Options: auth.Options{Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms},
 			Lockout: guard.Lockout{

@@ -246,6 +246,11 @@ type Provider struct {
 	// star, so that it is no number; the digits of the default are LOCK on the keys. An exchange of a customer's has to pass it on. "off" is none.
 	PanicCode string `toml:"panic-code" default:"*5625*" form:"star-code" reload:"live"`
 
+	// ForwardCodes are the codes by which a phone forwards the calls of its line: always, when busy, when nobody answers, and when no phone is reachable. With the default,
+	// *21*NUMBER# forwards every call, *61*NUMBER*25# those that ring for 25 seconds, and #21# ends the first. A code forwards to ordinary national numbers only, from where the
+	// line is usually used. "off" is none.
+	ForwardCodes string `toml:"forward-codes" default:"21 67 61 62" form:"forward-codes" reload:"live"`
+
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`

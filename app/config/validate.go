@@ -122,12 +122,13 @@ var forms = map[string]struct {
 	like *regexp.Regexp
 	want string
 }{
-	"name":      {regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`), "letters, digits, '.', '_' and '-', at most 64"},
-	"country":   {regexp.MustCompile(`^[A-Z]{2}$`), `an ISO 3166-1 code ("IE")`},
-	"code":      {regexp.MustCompile(`^[1-9][0-9]{0,2}$`), `a country code of one to three digits ("353")`},
-	"digits":    {regexp.MustCompile(`^[0-9]{1,8}$`), `one to eight digits ("00")`},
-	"star-code": {regexp.MustCompile(`^(off|\*[0-9]{3,8}\*?)$`), `"off", or a star, three to eight digits and perhaps another star ("*5625*")`},
-	"feed":      {regexp.MustCompile(`^[a-z0-9-]{1,40}=.+$`), `different names, each "NAME=FILE" or "NAME=https://…"`},
+	"name":          {regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`), "letters, digits, '.', '_' and '-', at most 64"},
+	"country":       {regexp.MustCompile(`^[A-Z]{2}$`), `an ISO 3166-1 code ("IE")`},
+	"code":          {regexp.MustCompile(`^[1-9][0-9]{0,2}$`), `a country code of one to three digits ("353")`},
+	"digits":        {regexp.MustCompile(`^[0-9]{1,8}$`), `one to eight digits ("00")`},
+	"forward-codes": {regexp.MustCompile(`^(off|[0-9]{2,3} [0-9]{2,3} [0-9]{2,3} [0-9]{2,3})$`), `"off", or four codes of two or three digits ("21 67 61 62")`},
+	"star-code":     {regexp.MustCompile(`^(off|\*[0-9]{3,8}\*?)$`), `"off", or a star, three to eight digits and perhaps another star ("*5625*")`},
+	"feed":          {regexp.MustCompile(`^[a-z0-9-]{1,40}=.+$`), `different names, each "NAME=FILE" or "NAME=https://…"`},
 }
 
 // check notes a fault unless the value is right.

@@ -70,7 +70,7 @@ func read(f reflect.StructField, key, value string) (any, error) {
 	case reflect.Slice:
 		return readList(key, value)
 	case reflect.String:
-		if key == "reseller" && value == "none" {
+		if (key == "reseller" || strings.HasPrefix(key, "forward_")) && value == "none" {
 			value = ""
 		}
 	case reflect.Bool:

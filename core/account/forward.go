@@ -15,6 +15,11 @@ type Forwards struct {
 	After       int64  `json:"after_s,omitempty"` // how long its phones ring before NoAnswer, in seconds; 0 is RingFor
 }
 
+// ForwardNames are what the forwards are called, by their causes.
+var ForwardNames = map[call.Cause]string{
+	call.ForwardAlways: "always", call.ForwardBusy: "when busy", call.ForwardNoAnswer: "when nobody answers", call.ForwardUnreachable: "when unreachable",
+}
+
 // Bounds of how long phones ring before a call is forwarded that nobody answers.
 const (
 	RingFor = 20 * time.Second

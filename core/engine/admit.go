@@ -44,6 +44,14 @@ type Sent struct {
 	Turns  int      // how often it was sent on in all, also by others before it came here
 }
 
+// Place is where a call counts as coming from: a forward from nowhere that restrictions know.
+func (s *Sent) Place(from restrict.From) restrict.From {
+	if s.Cause.Forwards() {
+		from.Origin = restrict.Nowhere
+	}
+	return from
+}
+
 // MaxTurns bounds how often a call may be sent on.
 const MaxTurns = 5
 

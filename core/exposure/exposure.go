@@ -32,6 +32,7 @@ type Line struct {
 	ID       string
 	Settings func(at time.Time) *account.Effective
 	Locked   bool
+	Forwards bool // whoever calls it, from anywhere, may make it call
 }
 
 // Running is a call in progress.
@@ -115,7 +116,7 @@ func (q *Question) Of(a *Account) Figure {
 	locked, strangers := q.networks(a)
 	switch {
 	case locked:
-		f.Known, f.Elsewhere = true, 0
+		f.Known, f.Elsewhere = true, min(q.forwarding(a), f.Retail)
 		for i := range f.Lines {
 			f.Lines[i].Known = true
 		}
@@ -126,6 +127,20 @@ func (q *Question) Of(a *Account) Figure {
 		f.Known, f.Elsewhere = true, min(x.Retail, f.Retail)
 	}
 	return f
+}
+
+// forwarding is what calls could cost that a customer's lines forward: no IP lock stops those who cause them.
+func (q *Question) forwarding(a *Account) money.Micro {
+	some, only := false, *a
+	only.Lines = slices.Clone(a.Lines)
+	for i := range only.Lines {
+		l := &only.Lines[i]
+		some, l.Locked = some || l.Forwards, l.Locked || !l.Forwards
+	}
+	if !some {
+		return 0
+	}
+	return q.figure(&only).Retail
 }
 
 // networks says whether every line has an IP lock all the time, and whether some setting treats networks differently.

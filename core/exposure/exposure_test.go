@@ -134,6 +134,10 @@ func TestNobodyElsewhere(t *testing.T) {
 	if f := w.figure(); !f.Known || f.Elsewhere != 0 || f.Retail != 12*money.Pound {
 		t.Errorf("with a lock: %s elsewhere, %s in all", f.Elsewhere, f.Retail)
 	}
+	w.forwards = true
+	if f := w.figure(); !f.Known || f.Elsewhere != f.Retail || f.Retail != 12*money.Pound {
+		t.Errorf("with a lock, and a forward that anyone can cause: %s elsewhere, %s in all", f.Elsewhere, f.Retail)
+	}
 }
 
 // TestNoLimit: where nobody knows what a carrier charges, there is no figure, and never a large number.

@@ -31,6 +31,7 @@ const (
 
 // world is a customer with lines, prices and settings, and calls that were played.
 type world struct {
+	forwards     bool // of every line
 	zone         *time.Location
 	calendar     rating.Calendar
 	provider     account.Settings
@@ -142,7 +143,7 @@ func answered(c *play.Call, at time.Time) (time.Time, bool) {
 func (w *world) account(tariff *exposure.Tariff) *exposure.Account {
 	a := &exposure.Account{ID: customer, Zone: w.zone, Calendar: w.calendar, Tariff: tariff, Purses: map[string]engine.Purse{}}
 	for i, id := range w.lines {
-		a.Lines = append(a.Lines, exposure.Line{ID: id, Locked: w.locked[i], Settings: func(at time.Time) *account.Effective { return w.effective(i, at) }})
+		a.Lines = append(a.Lines, exposure.Line{ID: id, Locked: w.locked[i], Forwards: w.forwards, Settings: func(at time.Time) *account.Effective { return w.effective(i, at) }})
 	}
 	for i := range w.results {
 		r := &w.results[i]

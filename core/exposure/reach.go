@@ -155,7 +155,7 @@ func (q *Question) closed(e *account.Effective, d *phone.Destination, p *rating.
 }
 
 // stranger is a network that is no customer's.
-const stranger = math.MaxUint32
+const stranger = restrict.Nowhere
 
 func (r *reach) add(o *offer, begins *phone.Destination, lambdas []float64) {
 	where := home

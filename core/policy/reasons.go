@@ -79,6 +79,11 @@ const (
 	// what dialling the panic code did. 480 as above: phones show its text, and no exchange tries another carrier
 	LockedByCode // locked-by-code
 
+	// what dialling a code of forwarding did
+	ForwardSet       // forward-set
+	ForwardCleared   // forward-cleared
+	ForwardNotByCode // forward-not-by-code
+
 	// the route
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every route was tried (count)
@@ -159,6 +164,9 @@ var reasons = [NumReasons]told{
 	NoLoginHeld:          {"no-login-held", account.UnitNone, 404, causeNormal, plain("no login of this line is waiting: let the new phone log in with the right password, then dial this code again within the hour")},
 	ManyLoginsHeld:       {"many-logins-held", account.UnitCount, 404, causeNormal, manyHeldText},
 	LockedByCode:         {"locked-by-code", account.UnitNone, 480, causeNormal, plain("done: the line is locked and its calls are cut. Only emergency calls are possible until it is unlocked")},
+	ForwardSet:           {"forward-set", account.UnitNone, 480, causeNormal, plain("done: the calls of this line are forwarded as dialled. The line pays for forwarded calls")},
+	ForwardCleared:       {"forward-cleared", account.UnitNone, 480, causeNormal, plain("done: these calls of the line are no longer forwarded")},
+	ForwardNotByCode:     {"forward-not-by-code", account.UnitNone, 403, causeRejected, plain("calls are not forwarded to this number by dialling a code from here: a code forwards to ordinary national numbers, from where the line is usually used. Ask who manages the line")},
 	NoTrunk:              {"no-trunk", account.UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
 	TrunksFailed:         {"trunks-failed", account.UnitCount, 502, causeNetwork, trunksText},
 	StoreUnavailable:     {"store-unavailable", account.UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},

@@ -199,13 +199,19 @@ func judgeProbation(f Facts, a *Attempt) (outcome, Figures) {
 	if !f.Tight {
 		return skipped, Figures{}
 	}
-	switch a.Dest.Class {
-	case phone.OnNet, phone.Freephone, phone.Geographic, phone.UKWide, phone.Mobile, phone.VoIP, phone.Service:
-		if !a.Free {
-			return passed, Figures{}
-		}
+	if Ordinary(a.Dest.Class) && !a.Free {
+		return passed, Figures{}
 	}
 	return pass(priced(a.Quote) && free(&a.Quote.Price)), Figures{}
+}
+
+// Ordinary says that a class is of national numbers that earn nobody money when they are called.
+func Ordinary(c phone.Class) bool {
+	switch c {
+	case phone.OnNet, phone.Freephone, phone.Geographic, phone.UKWide, phone.Mobile, phone.VoIP, phone.Service:
+		return true
+	}
+	return false
 }
 
 func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies bool) (outcome, Figures) {

@@ -90,6 +90,9 @@ func (r *Restriction) Ended(now time.Time) bool { return !r.Until.IsZero() && !n
 const MaxAtOnce = 1000
 
 // knows says that a restriction does not apply to what comes from there.
+// Nowhere is the network of what comes from none, as a forward does: no restriction knows it.
+const Nowhere = 1<<32 - 1
+
 func (r *Restriction) knows(from From) bool {
 	if r.Login && len(r.Products) > 0 && from.Product != 0 && !slices.Contains(r.Products, from.Product) {
 		return false

@@ -64,6 +64,10 @@ func lineView(l *book.Line) api.Line {
 	if n := l.Number(); n != "" {
 		v.Number = "+" + n
 	}
+	f := l.Forwards()
+	if f != (account.Forwards{}) {
+		v.Forwards = api.Forwards{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unreachable: f.Unreachable, After: int64(f.Rings() / time.Second)}
+	}
 	if l.Locked() {
 		v.LockCalls = l.LockCalls().String()
 	}

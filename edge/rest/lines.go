@@ -4,9 +4,11 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/habit"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
@@ -94,7 +96,25 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (o
 // lineEdit reads what is to be changed of a line; days are of the zone.
 func lineEdit(b *api.PatchLine, zone *time.Location) (book.LineEdit, error) {
 	nets, set, err := link(b.Nets, b.Set, zone)
-	return book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set}, err
+	return book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set, Forward: forwards(b)}, err
+}
+
+// forwards are the forwards that are to be changed.
+func forwards(b *api.PatchLine) (all []book.Forward) {
+	for _, f := range []struct {
+		cause call.Cause
+		to    *string
+	}{
+		{call.ForwardAlways, b.ForwardAlways}, {call.ForwardBusy, b.ForwardBusy}, {call.ForwardNoAnswer, b.ForwardNoAnswer}, {call.ForwardUnreachable, b.ForwardUnreachable},
+	} {
+		if f.to != nil {
+			all = append(all, book.Forward{Cause: f.cause, To: strings.TrimSpace(*f.to)})
+		}
+	}
+	if b.ForwardAfter != nil {
+		all = append(all, book.Forward{After: time.Duration(*b.ForwardAfter) * time.Second})
+	}
+	return all
 }
 
 func (s *Server) changeLine(ctx context.Context, l *book.Line, in *lineChange) (out api.LineDetail, err error) {

@@ -35,8 +35,9 @@ type LineEdit struct {
 	Courtesy     *account.Courtesy
 	Honeypot     *bool // it has no owner: any login to it is an attack
 	Set          []Setting
-	Restrict     *restrict.Restriction  // to add: its id is given to it, and when it begins unless it says so
-	Lift         int64                  // id of the restriction to take away; 0 is none
+	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
+	Lift         int64                 // id of the restriction to take away; 0 is none
+	Forward      []Forward
 	Close        []restrict.Restriction // what a finding closes: added once, by its key
 	Vouch        string                 // what the keys of findings begin with: what those closed is open again
 	Careful      bool                   // refused with a *Loosening if it loosens
@@ -201,10 +202,11 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 			c.Kind = NetsChanged
 		}
 		if c, ok := b.customer(a.Customer); ok && err == nil && edit.Careful {
-			err = loosening(account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().aboveLines()...))
+			texts := account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().aboveLines()...)
+			err = loosening(append(texts, b.dearer(&was.Forwards, &a.Forwards)...))
 		}
 		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
-		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
+		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil && len(edit.Forward) == 0 {
 			f = factOf[fact.SettingChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		}
 		return a, []store.Fact{f}, c, err
@@ -330,6 +332,9 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 		return a, err
 	}
 	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
+		return a, err
+	}
+	if err := b.forwarded(&a, edit.Forward); err != nil {
 		return a, err
 	}
 	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)

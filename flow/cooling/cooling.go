@@ -66,6 +66,7 @@ type edit struct {
 	Set     []set            `json:"set,omitempty"`
 	Nets    *[]netip.Prefix  `json:"nets,omitempty"`
 	Lift    int64            `json:"lift,omitempty"`
+	Forward []book.Forward   `json:"forward,omitempty"`
 	Cooling *account.Cooling `json:"cooling,omitempty"`
 	Passkey *passkey         `json:"passkey,omitempty"`
 	Person  *someone         `json:"person,omitempty"`
@@ -95,12 +96,12 @@ func (c *Cooling) Line(ctx context.Context, who *person.Who, id string, e book.L
 	}
 	// Each part by itself: what tightens is made, and what loosens waits together.
 	rest, held, texts := e, edit{}, []string(nil)
-	rest.Set, rest.Nets, rest.Lift = nil, nil, 0
+	rest.Set, rest.Nets, rest.Lift, rest.Forward = nil, nil, 0, nil
 	if made, err = c.o.Book.EditLine(ctx, who.Actor, id, rest); err != nil {
 		return nil, err
 	}
-	err = parts(e.Set, e.Nets, e.Lift, &held, &texts, func(p part) error {
-		_, err := c.o.Book.EditLine(ctx, who.Actor, id, book.LineEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Careful: true})
+	err = parts(part{e.Set, e.Nets, e.Lift, e.Forward}, &held, &texts, func(p part) error {
+		_, err := c.o.Book.EditLine(ctx, who.Actor, id, book.LineEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Forward: p.forward, Careful: true})
 		return err
 	})
 	if err != nil {
@@ -131,7 +132,7 @@ func (c *Cooling) Customer(ctx context.Context, who *person.Who, id string, e bo
 	if _, err = c.o.Book.EditCustomer(ctx, who.Actor, id, rest); err != nil {
 		return made, err
 	}
-	err = parts(e.Set, e.Nets, e.Lift, &held, &texts, func(p part) error {
+	err = parts(part{set: e.Set, nets: e.Nets, lift: e.Lift}, &held, &texts, func(p part) error {
 		_, err := c.o.Book.EditCustomer(ctx, who.Actor, id, book.CustomerEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Careful: true})
 		return err
 	})
@@ -189,22 +190,26 @@ func (c *Cooling) of(who *person.Who, customer string) account.Cooling {
 }
 
 type part struct {
-	set  []book.Setting
-	nets *[]netip.Prefix
-	lift int64
+	set     []book.Setting
+	nets    *[]netip.Prefix
+	lift    int64
+	forward []book.Forward
 }
 
 // parts tries each part of an edit, and gathers those that loosen.
-func parts(all []book.Setting, nets *[]netip.Prefix, lift int64, held *edit, texts *[]string, try func(part) error) error {
+func parts(all part, held *edit, texts *[]string, try func(part) error) error {
 	var each []part
-	for _, s := range all {
+	for _, f := range all.forward {
+		each = append(each, part{forward: []book.Forward{f}})
+	}
+	for _, s := range all.set {
 		each = append(each, part{set: []book.Setting{s}})
 	}
-	if nets != nil {
-		each = append(each, part{nets: nets})
+	if all.nets != nil {
+		each = append(each, part{nets: all.nets})
 	}
-	if lift != 0 {
-		each = append(each, part{lift: lift})
+	if all.lift != 0 {
+		each = append(each, part{lift: all.lift})
 	}
 	for _, p := range each {
 		err := try(p)
@@ -223,6 +228,7 @@ func parts(all []book.Setting, nets *[]netip.Prefix, lift int64, held *edit, tex
 			held.Nets = p.nets
 		}
 		held.Lift = max(held.Lift, p.lift)
+		held.Forward = append(held.Forward, p.forward...)
 	}
 	return nil
 }
@@ -370,7 +376,7 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	case e.passkey != nil || e.person != nil:
 		err = c.makePeople(ctx, w, &e, waited.Facts)
 	case w.Line != "":
-		_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Waited: waited})
+		_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Forward: e.forward, Waited: waited})
 	default:
 		_, err = c.o.Book.EditCustomer(ctx, w.By, w.Customer, book.CustomerEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Cooling: e.cooling, Waited: waited})
 	}
@@ -444,6 +450,7 @@ func read(body []byte) (out change, err error) {
 		}
 		out.set = append(out.set, book.Setting{Field: f, N: s.N, Inherit: s.Inherit})
 	}
+	out.forward = e.Forward
 	out.nets, out.lift, out.cooling, out.passkey, out.person, out.author = e.Nets, e.Lift, e.Cooling, e.Passkey, e.Person, e.Author
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/person"
 	"ringfence/core/phone"
 	"ringfence/core/secret"
@@ -143,6 +144,36 @@ func TestLooseningWaitsAndTighteningDoesNot(t *testing.T) {
 }
 
 // A crash between the two is none: the change is taken away and made in one write.
+// A forward to a dear number waits, as a looser cap does; one to an ordinary number, and the end of one, do not. Called off, it is never made.
+func TestDearForwardsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		set := func(who *person.Who, all ...book.Forward) account.Forwards {
+			must(t, errOf(w.Line(ctx, who, w.line, book.LineEdit{Forward: all})))
+			l, _ := w.book.Line(w.line)
+			return l.Forwards()
+		}
+		const cuba = "+53 7 123 4567"
+		if got := set(w.ana, book.Forward{Cause: call.ForwardBusy, To: cuba}, book.Forward{Cause: call.ForwardNoAnswer, To: "07700 900123"}); got != (account.Forwards{NoAnswer: "07700 900123"}) {
+			t.Errorf("at once: %+v", got)
+		}
+		if all := w.waiting(t); len(all) != 1 || all[0].Text != "line 2001: calls forwarded when busy to "+cuba {
+			t.Fatalf("waits: %+v", all)
+		}
+		time.Sleep(24*time.Hour + time.Second)
+		must(t, w.Due(ctx, time.Now()))
+		if l, _ := w.book.Line(w.line); l.Forwards().Busy != cuba {
+			t.Errorf("when it is due: %+v", l.Forwards())
+		}
+		if got := set(w.ana, book.Forward{Cause: call.ForwardBusy}); got.Busy != "" || len(w.waiting(t)) != 0 {
+			t.Errorf("the end of a forward waits: %+v", got)
+		}
+		if got := set(w.tom, book.Forward{Cause: call.ForwardAlways, To: cuba}); got.Always != cuba {
+			t.Errorf("of staff: %+v", got)
+		}
+	})
+}
+
 func TestAMadeChangeSurvivesALostAnswer(t *testing.T) {
 	w := newWorld(t)
 	w.set(t, w.ana, account.MaxCalls, 3)

@@ -22,6 +22,11 @@ func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) 
 	case d.panics(&try):
 		return nil, d.lockByCode(ctx, try.Line)
 	}
+	if try.Cause == call.Dialled && try.Line != "" {
+		if f, ok := d.forwardCode(try.Dialled); ok {
+			return nil, d.forwardByCode(ctx, &try, f)
+		}
+	}
 	plan, err := d.o.Gate.Admit(ctx, try)
 	if err == nil && try.Line != "" && !plan.Always && !try.Cause.Forwards() && !d.mayNow(try.Line, try.Source.Addr()) {
 		d.cut(plan.ID)

@@ -21,6 +21,7 @@ import (
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
+	"ringfence/state/counters/memory"
 )
 
 // Options are what the door asks; all of them are needed.
@@ -36,6 +37,9 @@ type Options struct {
 	Guard guard.Options
 	// PanicCode is what locks a line when one of its phones dials it; nil or "": nothing does.
 	PanicCode func() string
+	// ForwardCodes are the codes by which phones forward the calls of their line: always, when busy, when nobody answers, when unreachable ("21 67 61 62");
+	// nil or "": none.
+	ForwardCodes func() string
 }
 
 // Door is safe for concurrent use.
@@ -44,6 +48,7 @@ type Door struct {
 
 	o         Options
 	owned     *book.Owned
+	codes     *memory.Counters                                       // of forwarding, obeyed
 	locking   [16]sync.Mutex                                         // by line: of many who dial the panic code at once, one locks it
 	elsewhere atomic.Pointer[func(line string, found func(call.ID))] // see Serve
 }
@@ -51,7 +56,7 @@ type Door struct {
 // New makes the door, with what judges logins, and follows the book: call it before the book is shared. Errors are those
 // of guard.New.
 func New(o Options) (*Door, error) {
-	d := &Door{o: o, owned: book.NewOwned(o.Book)}
+	d := &Door{o: o, owned: book.NewOwned(o.Book), codes: memory.New()}
 	g := o.Guard
 	g.Line, g.As = d.line, func(line string, user []byte) (*secret.HA1, []guard.FormerHA1) {
 		return o.Book.HA1As(line, string(user))

@@ -152,7 +152,7 @@ func (d *Desk) look(ctx context.Context) (*reading, error) {
 func (d *Desk) account(ctx context.Context, n *reading, customer string, lines []*book.Line) (*exposure.Account, error) {
 	a := &exposure.Account{ID: customer, Zone: d.o.Book.Zone(customer), Purses: map[string]engine.Purse{}}
 	for _, l := range lines {
-		a.Lines = append(a.Lines, exposure.Line{ID: l.ID(), Settings: l.Effective, Locked: l.Locked() || l.Honeypot()})
+		a.Lines = append(a.Lines, exposure.Line{ID: l.ID(), Settings: l.Effective, Locked: l.Locked() || l.Honeypot(), Forwards: l.Forwards() != account.Forwards{}})
 		if a.Tariff == nil {
 			deck, calendar := l.Retail()
 			a.Tariff, a.Calendar = d.tariff(deck), calendar

@@ -49,7 +49,7 @@ func fromOf(s *engine.Subject) restrict.From {
 	if len(s.Settings.Restrictions) == 0 {
 		return restrict.From{}
 	}
-	return habit.From(s.Source.Addr(), s.UserAgent)
+	return s.Place(habit.From(s.Source.Addr(), s.UserAgent))
 }
 
 func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {

@@ -260,7 +260,7 @@ func (v *verifier) understand(s *engine.Subject, row *store.Fact, t *told) bool 
 		t.a.Line, t.a.Trunk = row.Line, ""
 	}
 	if len(settings.Restrictions) > 0 {
-		t.a.From = habit.From(t.a.Source.Addr(), t.a.UserAgent)
+		t.a.From = t.a.Place(habit.From(t.a.Source.Addr(), t.a.UserAgent))
 	}
 	rules.Understand(s, &t.a, row.At)
 	s.Spell([]byte(row.Call))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,27 @@ type Line struct {
 	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"changes in its logins that the owner is notified of, as in force"`
 	Own       bool      `json:"own_courtesy,omitempty" doc:"the value is the line's own, not its customer's"`
 	Honeypot  bool      `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack"`
+	Forwards  Forwards  `json:"forwards,omitzero" doc:"where its calls go that it does not take; the line pays for them"`
+}
+
+// Forwards are numbers as the line could dial them.
+type Forwards struct {
+	Always      string `json:"always,omitempty"`
+	Busy        string `json:"busy,omitempty"`
+	NoAnswer    string `json:"no_answer,omitempty"`
+	Unreachable string `json:"unreachable,omitempty" doc:"when no phone of the line can be reached"`
+	After       int64  `json:"after_s,omitempty" doc:"how long its phones ring before no_answer, in seconds"`
+}
+
+// Text writes them for people.
+func (f *Forwards) Text() string {
+	var parts []string
+	for _, p := range []struct{ when, to string }{{"always", f.Always}, {"when busy", f.Busy}, {"after " + strconv.FormatInt(f.After, 10) + " s", f.NoAnswer}, {"when unreachable", f.Unreachable}} {
+		if p.to != "" {
+			parts = append(parts, p.when+" to "+p.to)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Resource describes lines.
@@ -138,7 +160,7 @@ func (h *Habits) room() string {
 func (LineDetail) Resource() Resource[LineDetail] {
 	return Resource[LineDetail]{
 		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
-		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, forwards?, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
 		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
 			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
 		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
@@ -146,6 +168,7 @@ func (LineDetail) Resource() Resource[LineDetail] {
 			"state":             func(l *LineDetail) Cell { return l.State() },
 			"calls in progress": (*LineDetail).locked,
 			"no login":          (*LineDetail).noLogin,
+			"forwards":          func(l *LineDetail) Cell { return Cell{Text: l.Forwards.Text()} },
 			"ip lock":           func(l *LineDetail) Cell { return Cell{Text: locks(l.Nets)} },
 			"restrictions":      func(l *LineDetail) Cell { return inForce(l.Closed, "--line "+l.ID) },
 			"habits":            func(l *LineDetail) Cell { return Cell{Text: l.Habits.known()} },
@@ -222,6 +245,12 @@ type PatchLine struct {
 	Courtesy *string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says" kong:"-"`
 	Honeypot *bool     `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack; its phones are dropped" kong:"-"`
 	Set      []Change  `json:"set,omitempty" maxItems:"64" kong:"-"`
+
+	ForwardAlways      *string `json:"forward_always,omitempty" maxLength:"40" doc:"forwards every call to a number that the line can dial, and for which it pays; empty forwards none" kong:"-"`
+	ForwardBusy        *string `json:"forward_busy,omitempty" maxLength:"40" doc:"the same for calls that find the line busy" kong:"-"`
+	ForwardNoAnswer    *string `json:"forward_no_answer,omitempty" maxLength:"40" doc:"the same for calls that nobody answers" kong:"-"`
+	ForwardUnreachable *string `json:"forward_unreachable,omitempty" maxLength:"40" doc:"the same for calls that reach no phone of the line" kong:"-"`
+	ForwardAfter       *int    `json:"forward_after,omitempty" minimum:"5" maximum:"90" doc:"for how many seconds phones ring before forward_no_answer" kong:"-"`
 }
 
 // SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
