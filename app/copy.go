@@ -35,19 +35,27 @@ func beside(ctx context.Context, cfg *config.Config, use func(s health.Copier) e
 	return errors.Join(use(s), s.Close())
 }
 
-// Backup writes a copy of the store as it is at one moment, while servers go on.
+// archivesOf is the folder beside a backup that has the archives of old calls.
+func archivesOf(file string) string { return file + ".archive" }
+
+// Backup writes a copy of the store as it is at one moment, while servers go on, and then of the archives of this server: what left the store before is in them by then.
 func Backup(ctx context.Context, cfg config.Config, file string, force bool) (out health.BackedUp, err error) {
-	if _, err := os.Lstat(file); err == nil && !force {
-		return out, fmt.Errorf("%s exists: name another file, or overwrite it with --force", file)
+	for _, path := range []string{file, archivesOf(file)} {
+		if _, err := os.Lstat(path); err == nil && !force {
+			return out, fmt.Errorf("%s exists: name another file, or overwrite it with --force", path)
+		}
 	}
 	err = beside(ctx, &cfg, func(s health.Copier) (err error) {
 		out, err = health.Backup(ctx, s, file)
 		return err
 	})
+	if err == nil {
+		out.Files, err = health.CopyFiles(cfg.ArchiveFolder(), archivesOf(file), true)
+	}
 	return out, err
 }
 
-// Restore puts a backup in the store's place, if yes; else it does everything up to that, and gives it up.
+// Restore puts a backup in the store's place, with the archives that are missing, if yes; else it does everything up to that, and gives it up.
 func Restore(ctx context.Context, cfg config.Config, file, actor string, yes bool) (health.Restored, error) {
 	box, err := presentKeys(&cfg)
 	if err != nil {
@@ -57,7 +65,11 @@ func Restore(ctx context.Context, cfg config.Config, file, actor string, yes boo
 	if err != nil {
 		return health.Restored{}, err
 	}
-	return health.Restore(ctx, s, box, file, aside(&cfg, time.Now()), actor, yes)
+	out, err := health.Restore(ctx, s, box, file, aside(&cfg, time.Now()), actor, yes)
+	if err == nil && out.Done {
+		out.Files, err = health.CopyFiles(archivesOf(file), cfg.ArchiveFolder(), false)
+	}
+	return out, err
 }
 
 // AcceptGap has paid calls taken again although records are lost.

@@ -27,6 +27,9 @@ func (c *backupCmd) Run(s *session) error {
 		return err
 	}
 	return s.emit(out, func() error {
+		if out.Files > 0 {
+			_ = s.say("%s.archive: %s of archives of old calls.", out.File, api.Count(out.Files, "file", "files"))
+		}
 		return s.say("%s: %s bytes, everything until %s. The key is not in it: keep %s apart.",
 			out.File, strconv.FormatInt(out.Bytes, 10), second(out.At), displayPath(cfg.Secret.KeyFile))
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 // Clear copies a file of evidence. Of rows that hide names, everything that can be erased is, with its salts: their leaves, and with them all proofs, stay as they were.
-// Rows that nothing proves are left out then. The end is signed anew, with a key that is added to the file if it is not in it. It says how many rows were cleared.
+// Rows that nothing proves are left out then. The end is signed again, with a key that is added to the file if it is not in it. It says how many rows were cleared.
 func Clear(to io.Writer, from io.Reader, hide func(*Sealed) bool, public string, keys ...note.Signer) (cleared int64, err error) {
 	w := &Writer{sum: sha256.New()}
 	w.w = bufio.NewWriterSize(io.MultiWriter(to, w.sum), 1<<16)

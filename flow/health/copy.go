@@ -3,7 +3,10 @@ package health
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -30,7 +33,8 @@ type Staged interface {
 type BackedUp struct {
 	File  string    `json:"file"`
 	Bytes int64     `json:"bytes"`
-	At    time.Time `json:"at"` // everything until then is in it
+	At    time.Time `json:"at"`            // everything until then is in it
+	Files int       `json:"archive_files"` // beside it, of archives of old calls
 }
 
 // Backup writes a copy of the store as it is at one moment, while servers go on. The key is not in it.
@@ -52,6 +56,57 @@ func Backup(ctx context.Context, s Copier, file string) (out BackedUp, err error
 	return out, err
 }
 
+// CopyFiles copies files from one folder into another, each whole or not at all, and says how many. Those that are there stay unless fresh says otherwise: then they are
+// replaced, and others in there are removed. A folder that is not there has none.
+func CopyFiles(from, to string, fresh bool) (n int, err error) {
+	names, err := os.ReadDir(from)
+	if errors.Is(err, os.ErrNotExist) {
+		names, err = nil, nil
+	}
+	there, readErr := os.ReadDir(to)
+	if err != nil || readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
+		return 0, errors.Join(err, readErr)
+	}
+	kept := map[string]bool{}
+	for _, f := range names {
+		kept[f.Name()] = f.Type().IsRegular() && strings.HasSuffix(f.Name(), ".gz")
+	}
+	for _, f := range there {
+		if fresh && !kept[f.Name()] && f.Type().IsRegular() {
+			if err := os.Remove(filepath.Join(to, f.Name())); err != nil {
+				return 0, err
+			}
+		}
+		kept[f.Name()] = kept[f.Name()] && fresh
+	}
+	for _, f := range names {
+		if !kept[f.Name()] {
+			continue
+		}
+		if err := errors.Join(os.MkdirAll(to, 0o700), copyFile(filepath.Join(from, f.Name()), filepath.Join(to, f.Name()))); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if errors.Is(err, os.ErrNotExist) { // its time came in between
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = keep.Replace(to, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	})
+	return err
+}
+
 // markBackup writes the instant up to which the copy will know everything.
 func markBackup(ctx context.Context, s store.Store) (time.Time, error) {
 	now, err := s.Clock(ctx)
@@ -71,10 +126,11 @@ func markBackup(ctx context.Context, s store.Store) (time.Time, error) {
 type Restored struct {
 	Done  bool      `json:"done"`
 	File  string    `json:"file"`
-	From  time.Time `json:"from"`  // what was spent from here
-	Until time.Time `json:"until"` // to here is not known to the store any more
-	Kept  string    `json:"kept"`  // where what was there is kept
-	Calls int       `json:"calls"` // in progress when the backup was made
+	From  time.Time `json:"from"`          // what was spent from here
+	Until time.Time `json:"until"`         // to here is not known to the store any more
+	Kept  string    `json:"kept"`          // where what was there is kept
+	Calls int       `json:"calls"`         // in progress when the backup was made
+	Files int       `json:"archive_files"` // of archives of old calls that were missing, and were put back
 }
 
 // Restore puts a staged backup in the store's place, if yes; else it does everything up to that, and gives it up. aside is

@@ -126,7 +126,7 @@ func (p *Privacy) clearArchives(ctx context.Context, e *store.Erasure) (left []L
 	return left, nil
 }
 
-// clearArchive writes the files of an archive anew, if they have something of the customer, and then notes their sums. After a crash the files are looked at again: what
+// clearArchive writes the files of an archive again, if they have something of the customer, and then notes their sums. After a crash the files are looked at again: what
 // is cleared already stays so.
 func (p *Privacy) clearArchive(ctx context.Context, e *store.Erasure, a *store.Archive) error {
 	now := *a
