@@ -77,7 +77,7 @@ func (a *App) place(addr netip.Addr, files bool) api.Place {
 
 // testTrunk asks each address of a trunk, from the address that calls to it leave by.
 func (a *App) testTrunk(ctx context.Context, t *account.Trunk) []api.TrunkAnswer {
-	target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, User: t.User}
+	target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, Security: a.security, User: t.User}
 	target.Password, target.Login = a.book.TrunkPassword(t.Name)
 	if listeners := a.config().SIP.UDP; len(listeners) > 0 {
 		target.From = listeners[0].Addr()

@@ -53,7 +53,9 @@ func (a *App) sayExpiry() {
 }
 
 // checkSecurity says how long the certificates in force are valid, and whether a reload would take the files as they are now.
-func (a *App) checkSecurity(now time.Time) (all check.Findings) {
+func (a *App) checkSecurity(now time.Time) check.Findings {
+	cfg := a.config()
+	all := CheckFiles(&cfg)
 	for _, c := range a.security.Certificates() {
 		names, day := strings.Join(c.Names, ", "), c.Expires.UTC().Format(time.DateOnly)
 		switch left := c.Expires.Sub(now); {
@@ -65,8 +67,7 @@ func (a *App) checkSecurity(now time.Time) (all check.Findings) {
 			all.OK("certificates", "the certificate of SIP for %s is valid until %s", names, day)
 		}
 	}
-	cfg := a.config()
-	return append(all, CheckFiles(&cfg)...)
+	return all
 }
 
 // CheckFiles says what is wrong with the files of TLS that a configuration names, as a start or a reload would find them now.

@@ -3,6 +3,7 @@ package phone
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,8 @@ var ErrFailed = errors.New("the phone was refused or not answered")
 // Login is what every phone command needs: server, line and password. The field tags are kong's.
 type Login struct {
 	Server       string `help:"SIP server." default:"127.0.0.1:5060" placeholder:"HOST:PORT"`
-	Transport    string `help:"Transport: udp or tcp." enum:"udp,tcp" default:"udp"`
+	Transport    string `help:"Transport: udp, tcp, tls or wss." enum:"udp,tcp,tls,wss" default:"udp"`
+	CA           string `name:"ca" help:"File of authorities (PEM) that the server's certificate must be signed by, for tls and wss (default: those of the system)." placeholder:"FILE" type:"path"`
 	Line         string `help:"Line to use: its SIP user name." required:""`
 	Password     string `help:"SIP password; prefer --password-file, which does not appear in process lists." env:"RINGFENCE_PHONE_PASSWORD"`
 	PasswordFile string `help:"File with the password, or with lines of LINE PASSWORD." default:"ringfence-data/demo/passwords" type:"path"`
@@ -44,10 +46,30 @@ func (l *Login) dial(ctx context.Context) (*Phone, error) {
 			return nil, fmt.Errorf("--source: %w", err)
 		}
 	}
+	verify, err := l.authorities()
+	if err != nil {
+		return nil, err
+	}
 	return Dial(ctx, Account{
-		Server: l.Server, Transport: l.Transport, Line: l.Line, Password: password, Algorithm: l.Algorithm,
+		Verify: verify, Server: l.Server, Transport: l.Transport, Line: l.Line, Password: password, Algorithm: l.Algorithm,
 		Local: local, UserAgent: l.UserAgent,
 	})
+}
+
+// authorities are those of --ca; nil: those of the system.
+func (l *Login) authorities() (*x509.CertPool, error) {
+	if l.CA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(l.CA)
+	if err != nil {
+		return nil, fmt.Errorf("--ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--ca: %s holds no certificate in PEM", l.CA)
+	}
+	return pool, nil
 }
 
 // maxPasswordFile bounds what ReadPassword reads.

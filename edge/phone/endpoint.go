@@ -217,7 +217,7 @@ func (e *endpoint) write(r *request, method message.Method, to string) []byte {
 	var w message.Writer
 	w.Begin(nil)
 	w.Request(method, []byte(r.uri))
-	w.Via(e.link.proto.String(), e.link.local.String(), []byte(r.branch))
+	w.Via(e.link.over.String(), e.link.local.String(), []byte(r.branch))
 	w.AddInt(message.HMaxForwards, 70)
 	w.AddString(message.HFrom, r.from)
 	w.AddString(message.HTo, to)
@@ -245,8 +245,12 @@ func (e *endpoint) contact() string { return "<" + e.contactURI() + ">" }
 
 func (e *endpoint) contactURI() string {
 	uri := "sip:" + e.user + "@" + e.link.local.String()
-	if e.link.proto == transport.TCP {
-		uri += ";transport=tcp"
+	switch e.link.over {
+	case transport.UDP:
+	case transport.WSS:
+		uri += ";transport=ws" // RFC 7118 section 5.2.1
+	default:
+		uri += ";transport=" + e.link.over.Small()
 	}
 	return uri
 }

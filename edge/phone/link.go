@@ -3,23 +3,28 @@ package phone
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
 )
 
-// link carries messages: a UDP socket, or one TCP connection to the server.
+// link carries messages: a UDP socket, or one connection to the server.
 type link struct {
 	*transport.Transport
 	local netip.AddrPort
-	proto transport.Proto
+	proto transport.Proto // as the transport below sees it: TCP for all connections
+	over  transport.Proto // as messages name it
 	tcp   net.Conn
 	gone  chan struct{} // closed with the socket or the connection
 	end   func()        // closes gone
@@ -42,28 +47,62 @@ func listenUDP(at netip.AddrPort) (*link, error) {
 	return l, l.listen(transport.Config{PacketConn: c})
 }
 
-// dialTCP connects to a server, from a local address if one is named.
-func dialTCP(ctx context.Context, from netip.Addr, server netip.AddrPort) (*link, error) {
+// dialStream connects to a server over TCP, TLS or WSS, from a local address if one is named.
+func dialStream(ctx context.Context, over transport.Proto, from netip.Addr, server netip.AddrPort, verify *tls.Config) (*link, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
 	if from.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}
-	c, err := d.DialContext(ctx, "tcp", server.String())
+	dial := func(ctx context.Context) (net.Conn, netip.AddrPort, error) {
+		c, err := d.DialContext(ctx, "tcp", server.String())
+		if err != nil {
+			return nil, netip.AddrPort{}, err
+		}
+		local := c.LocalAddr().(*net.TCPAddr).AddrPort()
+		c, err = encrypted(ctx, over, c, verify)
+		return c, local, err
+	}
+	c, local, err := dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := newLink(c.LocalAddr().(*net.TCPAddr).AddrPort())
-	l.proto, l.tcp = transport.TCP, &connection{c, l.end}
+	l := newLink(local)
+	l.proto, l.over, l.tcp = transport.TCP, over, &connection{c, l.end}
 	first := make(chan net.Conn, 1)
 	first <- l.tcp
-	return l, l.listen(transport.Config{IdleTimeout: 24 * time.Hour, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return l, l.listen(transport.Config{IdleTimeout: 24 * time.Hour, Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 		select {
 		case c := <-first:
 			return c, nil
 		default: // the server has said nothing on the first one
-			return d.DialContext(ctx, "tcp", to.String())
+			c, _, err := dial(ctx)
+			return c, err
 		}
 	}})
+}
+
+// encrypted begins TLS, and a WebSocket, on a connection. What is written at once is one WebSocket message: the transport writes each SIP message
+// for itself.
+func encrypted(ctx context.Context, over transport.Proto, c net.Conn, verify *tls.Config) (net.Conn, error) {
+	switch over {
+	case transport.TLS:
+		secured := tls.Client(c, verify)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, err
+		}
+		return secured, nil
+	case transport.WSS:
+		h := &http.Transport{TLSClientConfig: verify, DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}
+		ws, _, err := websocket.Dial(ctx, "wss://"+verify.ServerName, &websocket.DialOptions{Subprotocols: []string{"sip"}, HTTPClient: &http.Client{Transport: h}})
+		if err != nil {
+			c.Close()
+			return nil, err
+		}
+		ws.SetReadLimit(message.MaxSize)
+		return websocket.NetConn(context.Background(), ws, websocket.MessageText), nil
+	}
+	return c, nil
 }
 
 // connection says when the transport has closed it.

@@ -3,6 +3,8 @@ package phone
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,15 +19,16 @@ import (
 
 // Account is a line's login, and where and how it is used.
 type Account struct {
-	Server    string     // host:port of the SIP server
-	Transport string     // "udp" or "tcp"; "" is udp
-	Line      string     // SIP user name
-	Password  string     //
-	Domain    string     // of the address of record; "" is the server's host
-	Algorithm string     // "MD5" or "SHA-256" to insist; "" takes the strongest offered
-	Local     netip.Addr // source address; zero lets the system choose
-	Port      uint16     // source port on UDP; 0 takes a free one
-	UserAgent string     // "" is "ringfence-phone"
+	Server    string         // host:port of the SIP server
+	Transport string         // "udp", "tcp", "tls" or "wss"; "" is udp
+	Verify    *x509.CertPool // for tls and wss: authorities that the server's certificate must be signed by; nil: those of the system
+	Line      string         // SIP user name
+	Password  string         //
+	Domain    string         // of the address of record; "" is the server's host
+	Algorithm string         // "MD5" or "SHA-256" to insist; "" takes the strongest offered
+	Local     netip.Addr     // source address; zero lets the system choose
+	Port      uint16         // source port on UDP; 0 takes a free one
+	UserAgent string         // "" is "ringfence-phone"
 }
 
 // Phone is one SIP phone with one socket and one line. Safe for concurrent use after Dial.
@@ -73,7 +76,7 @@ func answerOf(m *message.Message) Answer {
 	return a
 }
 
-// Dial opens a phone. It sends nothing yet on UDP; on TCP it connects.
+// Dial opens a phone. It sends nothing yet on UDP; on the others it connects.
 func Dial(ctx context.Context, a Account) (*Phone, error) {
 	server, err := resolve(ctx, a.Server)
 	if err != nil {
@@ -89,10 +92,14 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 	switch a.Transport {
 	case "", "udp":
 		l, err = listenUDP(netip.AddrPortFrom(local, a.Port))
-	case "tcp":
-		l, err = dialTCP(ctx, local, server)
+	case "tcp", "tls", "wss":
+		host, _, splitErr := net.SplitHostPort(a.Server)
+		if splitErr != nil {
+			host = a.Server
+		}
+		l, err = dialStream(ctx, transport.ProtoOf(a.Transport), local, server, &tls.Config{ServerName: host, RootCAs: a.Verify})
 	default:
-		err = fmt.Errorf("transport %q: want udp or tcp", a.Transport)
+		err = fmt.Errorf("transport %q: want udp, tcp, tls or wss", a.Transport)
 	}
 	if err != nil {
 		return nil, err

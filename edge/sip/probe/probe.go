@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -33,8 +34,9 @@ const (
 
 // Target is a carrier to ask.
 type Target struct {
-	Addresses []string // host:port
-	Transport string   // "udp" or "tcp"
+	Addresses []string            // host:port
+	Transport string              // "udp", "tcp" or "tls"
+	Security  *transport.Security // for TLS
 	From      netip.Addr
 	User      string
 	Password  secret.Password
@@ -114,9 +116,15 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 		return
 	}
 	defer conn.Close()
+	if t.Transport == "tls" {
+		if conn, err = t.encrypt(ctx, conn, a.Address); err != nil {
+			a.Fault = "TLS: " + plain(err)
+			return
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	q := request{conn: conn, transport: cmp.Or(t.Transport, "udp"), uri: "sip:" + a.At.String(), callID: rand.Text(), tag: rand.Text()[:8]}
+	q := request{conn: conn, transport: cmp.Or(t.Transport, "udp"), uri: uriOf(a.At, t.Transport), callID: rand.Text(), tag: rand.Text()[:8]}
 	m, err := q.send(nil)
 	if err != nil {
 		a.Fault = plain(err)
@@ -131,17 +139,41 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 	}
 }
 
+// encrypt begins TLS with a carrier, whose certificate must be of the name in its address.
+func (t *Target) encrypt(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	config, err := t.Security.Dialling(host)
+	if err != nil {
+		return conn, err
+	}
+	secured := tls.Client(conn, config)
+	return secured, secured.HandshakeContext(ctx)
+}
+
+func uriOf(at netip.AddrPort, over string) string {
+	if over == "tls" {
+		return "sip:" + at.String() + ";transport=tls"
+	}
+	return "sip:" + at.String()
+}
+
 func asksLogin(m *message.Message) bool { return m.Status() == 401 || m.Status() == 407 }
 
 func (t *Target) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{}
+	d, network := net.Dialer{}, cmp.Or(t.Transport, "udp")
+	if network == "tls" {
+		network = "tcp"
+	}
 	if from := t.From; from.IsValid() && !from.IsUnspecified() && from.Is4() == to.Addr().Is4() {
 		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
-		if t.Transport == "tcp" {
+		if network == "tcp" {
 			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 		}
 	}
-	return d.DialContext(ctx, cmp.Or(t.Transport, "udp"), to.String())
+	return d.DialContext(ctx, network, to.String())
 }
 
 // login answers a challenge.

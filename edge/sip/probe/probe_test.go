@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -10,7 +11,9 @@ import (
 	"time"
 
 	"ringfence/core/secret"
+	"ringfence/edge/internal/certfile/certtest"
 	"ringfence/edge/sip/probe"
+	"ringfence/edge/sip/transport"
 )
 
 // carrier is one over UDP that answers by what it is told; "" stays silent.
@@ -136,5 +139,44 @@ func TestAskOverTCP(t *testing.T) {
 	l.Close()
 	if all = probe.Ask(t.Context(), &probe.Target{Addresses: []string{l.Addr().String()}, Transport: "tcp"}); all[0].OK() || !strings.Contains(all[0].Fault, "cannot be reached") {
 		t.Errorf("%+v", all)
+	}
+}
+
+// Over TLS a carrier must have a certificate of its name, and the fault says what is wrong with it.
+func TestAskOverTLS(t *testing.T) {
+	a := certtest.NewAuthority(t)
+	s := new(transport.Security)
+	if err := s.Use(transport.Files{CA: a.File}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		ends time.Duration
+		host string
+		want string
+	}{"good": {time.Hour, "127.0.0.1", ""}, "expired": {-time.Hour, "127.0.0.1", "expired on"}, "wrong name": {time.Hour, "other.test", "is for other.test, not for 127.0.0.1"}} {
+		pair, err := tls.LoadX509KeyPair(a.Sign(t, c.ends, c.host))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			buf := make([]byte, 4096)
+			if n, err := conn.Read(buf); err == nil {
+				fmt.Fprint(conn, reply(string(buf[:n]), "200 OK", ""))
+			}
+		}()
+		got := probe.Ask(t.Context(), &probe.Target{Addresses: []string{l.Addr().String()}, Transport: "tls", Security: s})[0]
+		if got.OK() != (c.want == "") || !strings.Contains(got.Fault, c.want) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -108,7 +108,7 @@ func (c *conn) shake(deadline time.Time) (net.Conn, error) {
 
 // shakeAsClient makes a connection that we dialled one of TLS, to the carrier of that name and nobody else.
 func (c *conn) shakeAsClient(ctx context.Context, sock net.Conn) (net.Conn, error) {
-	config, err := c.t.cfg.Security.dialling(c.name)
+	config, err := c.t.cfg.Security.Dialling(c.name)
 	if err != nil {
 		return nil, err
 	}

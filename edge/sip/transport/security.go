@@ -171,8 +171,8 @@ func sipDomain(u *url.URL) string {
 	return host
 }
 
-// dialling is how TLS is spoken to a carrier whose certificate must be for a name.
-func (s *Security) dialling(name string) (*tls.Config, error) {
+// Dialling is how TLS is spoken to a carrier whose certificate must be for a name.
+func (s *Security) Dialling(name string) (*tls.Config, error) {
 	if s == nil || s.now.Load() == nil {
 		return nil, errors.New("TLS is not set up")
 	}
