@@ -27,6 +27,7 @@ type options struct {
 	heap     int
 	lines    int
 	up       int
+	idle     int
 	flood    int
 	rate     int
 	guess    time.Duration
@@ -48,10 +49,11 @@ func main() {
 	flag.IntVar(&o.rate, "rate", 500, "calls per second in that measurement")
 	flag.IntVar(&o.lines, "lines", 100_000, "lines in the memory measurement")
 	flag.IntVar(&o.up, "up", 10_000, "concurrent calls in that measurement")
+	flag.IntVar(&o.idle, "idle", 20_000, "phones that are registered over TLS, and over WSS, and do nothing; the limit of open files of a process must allow 1,100 more")
 	flag.IntVar(&o.flood, "flood", 50_000, "packets per second of a flood, which lasts 6 seconds")
 	flag.DurationVar(&o.guess, "guess", time.Minute, "how long password guessing lasts, at the rate of -flood")
 	flag.IntVar(&o.forged, "forged", 200_000, "forged addresses of the guessing")
-	flag.StringVar(&o.only, "only", "register,call,flood,banned,guess,memory,heap,go", "parts to run")
+	flag.StringVar(&o.only, "only", "register,secure,call,flood,banned,guess,memory,heap,idle,go", "parts to run")
 	flag.StringVar(&o.out, "out", "bench/results", "folder for the report")
 	flag.BoolVar(&o.keep, "keep", false, "keep the working folder")
 	flag.IntVar(&o.children, "children", 2, "Kamailio's worker processes")
@@ -85,7 +87,7 @@ func run(ctx context.Context, o options) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"register", b.registrations}, {"call", b.callRuns}, {"flood", b.floods}, {"banned", b.bannedPackets}, {"guess", b.guesses}, {"memory", b.memory}, {"heap", b.heapRun}, {"go", b.goBenchmarks},
+		{"register", b.registrations}, {"call", b.callRuns}, {"flood", b.floods}, {"banned", b.bannedPackets}, {"guess", b.guesses}, {"memory", b.memory}, {"heap", b.heapRun}, {"idle", b.idlePhones}, {"secure", b.secureRegistrations}, {"go", b.goBenchmarks},
 	}
 	wanted := strings.Split(o.only, ",")
 	for _, p := range parts {

@@ -169,6 +169,7 @@ udp = [%q]
 tcp = []
 algorithms = ["MD5"]
 max-calls = 1000000
+%s
 [store]
 money = %q
 [provider]
@@ -186,6 +187,9 @@ kernel = %q
 feeds = [%q]
 [metrics]
 listen = %q
+[limits]
+contacts = 100
+connections = 100000
 [log]
 level = "warn"
 `
@@ -199,6 +203,7 @@ type setup struct {
 	money  string // "durable" or "memory"
 	kernel string // whether it drops packets of the banned: "off", which "" is, or "required"
 	port   uint16 // 0 is 25060
+	sip    string // further lines of [sip]
 }
 
 // ringfence starts the program with a customer, a tariff, a trunk and lines.
@@ -213,7 +218,7 @@ func (b *bench) ringfence(ctx context.Context, users []login, s setup) (*peer, e
 	if err := os.WriteFile(list, []byte(banned+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, s.money, cmp.Or(s.kernel, "off"), "bench="+list, p.metrics())
+	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, s.sip, s.money, cmp.Or(s.kernel, "off"), "bench="+list, p.metrics())
 	if err := os.WriteFile(filepath.Join(dir, "ringfence.toml"), []byte(config), 0o600); err != nil {
 		return nil, err
 	}

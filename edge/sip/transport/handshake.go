@@ -124,7 +124,7 @@ type allowance struct {
 	seed  maphash.Seed
 
 	mu   sync.Mutex
-	full [4096]int64 // nanotime when each cell has all of its burst again; guarded by mu
+	full []int64 // nanotime when each cell has all of its burst again; made when it is first asked; guarded by mu
 }
 
 func newAllowance(rate, burst int) *allowance {
@@ -134,9 +134,12 @@ func newAllowance(rate, burst int) *allowance {
 // take says whether once more is allowed (the generic cell rate algorithm).
 func (a *allowance) take(n netip.Prefix, now int64) bool {
 	raw := n.Addr().As16() // Comparable would allocate
-	i := maphash.Bytes(a.seed, raw[:]) % uint64(len(a.full))
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.full == nil {
+		a.full = make([]int64, 4096)
+	}
+	i := maphash.Bytes(a.seed, raw[:]) % uint64(len(a.full))
 	full := max(a.full[i], now) + a.every
 	if full-now > a.burst*a.every {
 		return false
