@@ -41,6 +41,7 @@ func (a *App) adminDeps() rest.Deps {
 		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:      func() *ban.List { return a.shield.bans },
 		Cases:     func() *desk.Cases { return a.cases },
+		Desk:      func() *desk.Desk { return a.desk },
 		Watch:     func() *watch.Watch { return a.watch },
 		Notices:   func() *notify.Notifier { return a.notices },
 		Public:    func() *status.Status { return a.public },

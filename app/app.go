@@ -79,6 +79,7 @@ type App struct {
 	spans     trace.SpanExporter // in place of tracing.url; may be nil
 	tracer    *span.Tracer       // nil: nothing is traced
 	cases     *desk.Cases
+	desk      *desk.Desk
 	settling  *settle.Desk
 	watch     *watch.Watch
 	react     *react.React // nil: off

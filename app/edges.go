@@ -44,6 +44,9 @@ func (a *App) openEdges(context.Context) error {
 	if a.cases, err = a.openCases(); err != nil {
 		return err
 	}
+	if a.desk, err = a.openDesk(); err != nil {
+		return err
+	}
 	a.rest, err = rest.New(a.adminDeps(), rest.Options{
 		Socket: cfg.Admin.Socket, Listen: cfg.Admin.Listen, Tokens: tokens, Cert: cfg.Admin.TLSCert, Key: cfg.Admin.TLSKey,
 		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Tracers: cfg.Admin.Tracers, Log: a.log, Extra: a.monitor.handlers,

@@ -53,7 +53,8 @@ type billShow struct{ api.BillID }
 func (c *billShow) Run(s *session) error {
 	return perform(s, "GET /v1/bills/{number}", func(b *api.Bill) error {
 		s.table(card(b), 0)
-		return s.section("By line and country", rows(b.Sums...))
+		s.section("By line and country", rows(b.Sums...))
+		return s.section("Credit notes for its calls", rows(b.Credits...))
 	}, c)
 }
 

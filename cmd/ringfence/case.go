@@ -12,12 +12,13 @@ import (
 
 type caseCmd struct {
 	remote
-	List       list[api.Case, api.CaseFilter]         `cmd:"" set:"limit=50" eg:"--open; --open --owner staff/priya; --customer acme --json"`
+	List       list[api.Case, api.CaseFilter]         `cmd:"" set:"limit=50" eg:"--open; --open --owner staff/priya; --customer acme --json; --by-risk"`
 	Show       caseShow                               `cmd:"" help:"Show a case: its calls by state, what was written, asked and decided." eg:"17"`
 	Open       act[api.CaseNew, api.Case]             `cmd:"" help:"Open a case: from a finding, or by hand about a line or a customer." route:"POST /v1/cases" says:"Case {{.ID}} is open: {{.Title}}." eg:"--finding 7; \"Calls to Latvia\" --line 2710; \"Asks about a bill\" --customer acme --text \"Mrs Lund rang.\"" detail:"A finding has one case: that is shown when it is there."`
 	Change     act[api.CaseChange, api.Case]          `cmd:"" help:"Change the state, owner, deadline or title of a case." route:"PATCH /v1/cases/{id}" says:"Case {{.ID}} is {{.State}}." eg:"17 --owner staff/priya; 17 --state settling --deadline \"friday 17:00\"; 17 --hold"`
 	Assign     act[caseAssign, api.Case]              `cmd:"" help:"Say who works on a case." route:"PATCH /v1/cases/{id}" says:"Case {{.ID}} is {{.Owner}}'s." eg:"17 staff/priya"`
-	Calls      list[api.CaseCall, api.CaseCallFilter] `cmd:"" set:"limit=100" help:"List the calls of a case, each with the state of its dispute." eg:"17; 17 --state disputed --json"`
+	Calls      list[api.CaseCall, api.CaseCallFilter] `cmd:"" set:"limit=100" help:"List the calls of a case, each with the state of its dispute." eg:"17; 17 --state disputed --json; 17 --number +37190000112"`
+	Numbers    list[api.CaseCalled, api.CaseID]       `cmd:"" set:"limit=100" help:"List the numbers that the calls of a case went to, the dearest first." eg:"17; 17 --json"`
 	Call       act[api.CaseDispute, api.CaseChanged]  `cmd:"" help:"Put calls into a case: they are in dispute, and not collected." route:"POST /v1/cases/{id}/calls" says:"{{count .Calls \"call\" \"calls\"}} put into case {{.Case}}." eg:"17 --calls 01JD8Z6Q4N8T7R5V3X1B9C7D5F; 17 --line 2710 --from \"2026-07-12 22:30\" --until \"2026-07-12 22:53\" --why \"the office was closed\"" detail:"Calls that cost nothing, or are in a case already, are left out. They still count in caps and warning levels."`
 	Withdraw   act[api.CaseDispute, api.CaseChanged]  `cmd:"" help:"Withdraw the dispute about calls." route:"POST /v1/cases/{id}/calls/withdraw" says:"The dispute about {{count .Calls \"call\" \"calls\"}} is withdrawn." eg:"17 --calls 01JD8Z6Q4N8T7R5V3X1B9C7D5F --why \"it was the cleaner\""`
 	Dispute    act[api.DisputeNew, api.CaseChanged]   `cmd:"" help:"Dispute calls of a customer, in the case that is open or in a new one." route:"POST /v1/disputes" says:"{{count .Calls \"call\" \"calls\"}} in dispute, in case {{.Case}}." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F --customer acme --why \"nobody was there\""`

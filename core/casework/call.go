@@ -112,6 +112,15 @@ type VerdictSum struct {
 	Retail  money.Micro
 }
 
+// NumberSum is what the calls to one number come to; "" is those whose records are gone.
+type NumberSum struct {
+	Number, Country string
+	Calls           int64
+	Retail          money.Micro
+	Pending, Free   int64 // how many are still to be decided, and how many were found free
+	First, Last     time.Time
+}
+
 // Sum is what the calls in one state come to.
 type Sum struct {
 	State  Dispute

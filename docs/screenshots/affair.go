@@ -12,9 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/books"
 	"ringfence/core/call"
 	"ringfence/core/casework"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/person"
@@ -51,6 +53,7 @@ type affair struct {
 	servers      []*http.Server
 	tom, priya   person.Who
 	stolen       time.Time
+	told         engine.Settings // those that the journal has
 	err          error
 }
 
@@ -81,10 +84,10 @@ func affairs(ctx context.Context, s *world) (all []scene, stop func(), err error
 		return scene{name: name, folder: "pages", url: base + path, dark: true, says: says}
 	}
 	return []scene{
-		page("staff-cases", a.ours, "/staff/cases", "2 cases are open"), page("staff-case", a.ours, "/staff/cases/1", "calls to Latvia"), page("staff-call", a.ours, "/staff/calls/"+string(a.calls[0]), "A call of"),
+		page("staff-cases", a.ours, "/staff/cases", "3 cases are open"), page("staff-case", a.ours, "/staff/cases/1", "calls to Latvia"), page("staff-call", a.ours, "/staff/calls/"+string(a.calls[0]), "A call of"),
 		page("staff-money", a.ours, "/staff/money", "is paid"), page("staff-bill", a.ours, "/staff/money/bills/1", "Bill 1"),
 		page("staff-claims", a.ours, "/staff/claims?all=1", "All claims"), page("staff-claim", a.ours, "/staff/claims/1", "Claim 1"), page("plans", a.theirs, "/money/plans", "is due on"),
-		page("cases", a.theirs, "/cases", "cases are open"), page("case", a.theirs, "/cases/1", "calls to Latvia"), page("bill", a.theirs, "/money/bills/1", "Bill 1"), page("money-bills", a.theirs, "/money", "not yet billed"),
+		page("staff-case-large", a.ours, "/staff/cases/3", "131 calls"), page("case-call", a.theirs, "/calls/"+string(a.calls[10]), ""), page("cases", a.theirs, "/cases", "cases are open"), page("case", a.theirs, "/cases/1", "calls to Latvia"), page("bill", a.theirs, "/money/bills/1", "Bill 1"), page("money-bills", a.theirs, "/money", "not yet billed"),
 	}, a.close, nil
 }
 
@@ -167,14 +170,16 @@ func (a *affair) call(ctx context.Context, n int, line, source, number, country 
 	retail := money.Micro(int64(perMinute) / 1000 * int64(talk/time.Second) / 60)
 	cost := retail * 3 / 4
 	about := fact.Subject{Line: l.ID(), Account: l.Customer(), Call: id}
-	admitted := fact.CallAdmitted{Direction: string(call.Out), Dialled: number, Number: number, Country: country, Source: fact.FromAddr(netip.MustParseAddr(source)), Agent: "Asterisk PBX 18.2", PerMinute: perMinute, Trunk: t.Name, Held: retail}
+	admitted := fact.CallAdmitted{Direction: string(call.Out), Dialled: number, Number: number, Country: country, Class: "mobile", PaidFor: talk + time.Minute, Source: fact.FromAddr(netip.MustParseAddr(source)), Agent: "Asterisk PBX 18.2", PerMinute: perMinute, Trunk: t.Name, Held: retail}
+	hash, facts := a.told.Of(l.Effective(begun), begun)
+	admitted.Settings = hash
 	settled := fact.CallSettled{Retail: retail, Cost: cost, Talk: talk, CarrierTalk: talk, EndedBy: string(call.Caller), Reason: "hangup", Status: 200, Trunk: t.Name}
 	cdr := call.CDR{
-		ID: id, Direction: call.Out, Line: l.ID(), Account: l.Customer(), Trunk: t.Name, Dialled: number, Number: number, Country: country, Rate: "Latvia", PerMinute: perMinute, Source: source + ":5060", UserAgent: "Asterisk PBX 18.2",
+		ID: id, Direction: call.Out, Line: l.ID(), Account: l.Customer(), Trunk: t.Name, Dialled: number, Number: number, Country: country, Class: "mobile", Rate: "Latvia", PerMinute: perMinute, Source: source + ":5060", UserAgent: "Asterisk PBX 18.2",
 		Begun: begun, AnsweredAt: begun.Add(4 * time.Second), Ended: begun.Add(4*time.Second + talk), Ring: 4 * time.Second, Talk: talk, CarrierTalk: talk, Retail: retail, Cost: cost, By: call.Caller, Reason: "hangup", Status: 200, BLeg: fmt.Sprintf("leg%d@carrier", n),
 	}
 	_, err := a.db.Apply(ctx, []store.Op{
-		{Kind: store.OpOpen, ID: id, Amount: retail, Holds: []store.Hold{{Purse: "docs", Cap: money.Max}}, Call: &call.Open{ID: id, Node: "docs", Line: l.ID(), Account: l.Customer()}, Facts: []store.Fact{fact.Say(&admitted, begun, about)}},
+		{Kind: store.OpOpen, ID: id, Amount: retail, Holds: []store.Hold{{Purse: "docs", Cap: money.Max}}, Call: &call.Open{ID: id, Node: "docs", Line: l.ID(), Account: l.Customer()}, Facts: append(facts, fact.Say(&admitted, begun, about))},
 		{Kind: store.OpSettle, ID: id, CDR: &cdr, Facts: []store.Fact{fact.Say(&settled, cdr.Ended, about)}},
 	})
 	a.do(err)
@@ -190,7 +195,15 @@ func (a *affair) night(ctx context.Context) error {
 		login.Row(a.stolen.Add(-6*time.Minute), fact.Subject{Line: l.ID(), Account: l.Customer()}), login.Row(a.stolen.Add(40*time.Minute), fact.Subject{Line: other.ID(), Account: other.Customer()}),
 	}})
 	a.do(err)
+	a.do(a.file.State(ctx, a.stolen.AddDate(0, -4, 0)))
+	ceiling := []book.Setting{{Field: account.InternationalCeiling, N: int64(50 * money.PencePerMinute), Grant: true}}
+	_, err = a.book.EditLine(ctx, "docs", "2001", book.LineEdit{Set: ceiling})
+	a.do(err)
 	for i := range 14 {
+		if i == 9 { // the customer locks it to the office, and the calls go on
+			_, err := a.book.EditLine(ctx, "docs", "2001", book.LineEdit{Nets: &[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+			a.do(err)
+		}
 		a.calls = append(a.calls, a.call(ctx, i, "2001", "198.51.100.77", fmt.Sprintf("+371900001%02d", 12+i), "LV", a.stolen.Add(time.Duration(i)*97*time.Second), time.Duration(61+i*23%170)*time.Second, 31*money.PencePerMinute))
 	}
 	for i := range 6 {
@@ -224,6 +237,7 @@ func (a *affair) say(ctx context.Context) error {
 	a.settle(ctx, x.ID)
 	second, err := a.cases.Open(ctx, tom, desk.NewCase{Customer: l.Customer(), Title: "A bill that nobody understands", Origin: casework.ByHand})
 	a.do(err)
+	a.many(ctx)
 	late := time.Now().AddDate(0, 0, -1)
 	a.do(a.cases.Edit(ctx, tom, second.ID, desk.Edit{Deadline: &late}))
 	_, err = a.bills.Run(ctx, billing.Run{By: a.tom.Actor}, time.Now())
@@ -231,6 +245,22 @@ func (a *affair) say(ctx context.Context) error {
 	_, err = a.bills.Pay(ctx, billing.Payment{Customer: l.Customer(), Amount: money.Pound, Reference: "FP 2026-11-20 ACME", By: "bank"})
 	a.do(err)
 	return a.err
+}
+
+// many is a case of so many calls that they stand by number.
+func (a *affair) many(ctx context.Context) {
+	tom := desk.Who{Actor: a.tom.Actor}
+	l, _ := a.book.LineCalled("2003")
+	x, err := a.cases.Open(ctx, tom, desk.NewCase{Customer: l.Customer(), Line: l.ID(), Title: "131 calls to numbers near Riga", Origin: casework.ByHand})
+	a.do(err)
+	var calls []call.ID
+	for i := range 131 {
+		calls = append(calls, a.call(ctx, 200+i, "2003", "198.51.100.77", fmt.Sprintf("+37167%06d", 330_000+i*i%12*137), "LV", a.stolen.AddDate(0, 0, -1).Add(time.Duration(i)*40*time.Second), time.Duration(20+i*7%50)*time.Second, 6*money.PencePerMinute))
+	}
+	_, err = a.cases.Dispute(ctx, tom, x.ID, desk.Pick{Calls: calls}, "not the customer's")
+	a.do(err)
+	_, err = a.cases.Decide(ctx, tom, x.ID, desk.Ruling{What: string(casework.Goodwill), Pick: desk.Pick{Calls: calls[:40]}, Why: "We saw them and waited."})
+	a.do(err)
 }
 
 // settle decides what is owed: what the carrier grants, and the rest in instalments.

@@ -12,6 +12,8 @@
   if (!document.title) faults.push("no title");
   if (!document.documentElement.lang) faults.push("no language");
   if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+  const nav = document.querySelectorAll("header .nav a");
+  if (new Set([...nav].filter((e) => e.getClientRects().length).map((e) => Math.round(e.getBoundingClientRect().top))).size > 1) faults.push("the navigation has more than one line");
   for (const e of document.querySelectorAll("a, button")) {
     const box = e.getBoundingClientRect();
     if (!e.getClientRects().length || !e.matches(".btn") && e.closest("p")) continue; // not there at this width, or inside a sentence

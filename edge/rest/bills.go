@@ -104,6 +104,13 @@ func (s *Server) getBill(ctx context.Context, in *api.BillID) (out api.Bill, err
 	for _, x := range sums {
 		out.Sums = append(out.Sums, api.BillSum{Line: account.Handle(x.Line), Country: x.Country, Calls: x.Calls, TalkMS: x.Talk.Milliseconds(), Net: int64(x.Net)})
 	}
+	if err != nil {
+		return out, err
+	}
+	credits, err := s.d.Billing.Credits(ctx, &b)
+	if len(credits) > 0 {
+		out.Credits = views(credits, bookingView)
+	}
 	return out, err
 }
 

@@ -30,6 +30,7 @@ var _ = serves(func(s *Server) {
 	added[api.Case](s, staged(s.cases, s.addCase))
 	changed[api.Case](s, staged(s.cases, s.changeCase))
 	route(s, op(http.MethodGet, one+"/calls", "list-case-calls", tag, new(api.CaseCall).Resource().List), staged(s.cases, s.listCaseCalls))
+	route(s, op(http.MethodGet, one+"/numbers", "list-case-numbers", tag, new(api.CaseCalled).Resource().List), staged(s.cases, s.listCaseNumbers))
 	route(s, op(http.MethodGet, one+"/links", "list-case-links", tag, new(api.CaseLink).Resource().List), staged(s.cases, s.listCaseLinks))
 	route(s, op(http.MethodGet, one+"/timeline", "list-case-timeline", tag, new(api.CaseMoment).Resource().List), staged(s.cases, s.listCaseMoments))
 	steps := func(method, path, id, summary string) huma.Operation {
@@ -96,8 +97,31 @@ func (s *Server) listCases(ctx context.Context, c *desk.Cases, in *struct {
 	if err != nil {
 		return out, err
 	}
+	if in.ByRisk {
+		return s.casesByRisk(ctx, c, customer, in.Owner)
+	}
 	all, err := c.List(ctx, asker(ctx), desk.CaseFilter{Customer: customer, Owner: in.Owner, Open: in.Open, Before: in.Before, Limit: in.Limit + 1})
 	return list(views(all, func(c *casework.Case) api.Case { return s.caseView(ctx, c) }), in.Limit, func(c *api.Case) string { return strconv.FormatInt(c.ID, 10) }), err
+}
+
+// casesByRisk are the open ones as the desk sees them, on one page.
+func (s *Server) casesByRisk(ctx context.Context, c *desk.Cases, customer, owner string) (out api.List[api.Case], err error) {
+	if own(ctx) != "" {
+		return out, invalid("by_risk", "true", "nothing here: it is for staff")
+	}
+	d, err := stage(s.d.Desk, "the money at risk")
+	if err != nil {
+		return out, err
+	}
+	all, _, err := d.ByRisk(ctx, c)
+	all = slices.DeleteFunc(all, func(r desk.Ranked) bool {
+		return customer != "" && r.Customer != customer || owner != "" && r.Owner != owner
+	})
+	return list(views(all, func(r *desk.Ranked) api.Case {
+		v := s.caseView(ctx, &r.Case)
+		v.Disputed, v.Risk = int64(r.Disputed), int64(r.Risk)
+		return v
+	}), len(all), nil), err
 }
 
 func (s *Server) getCase(ctx context.Context, c *desk.Cases, in *api.CaseID) (api.Case, error) {
@@ -108,6 +132,13 @@ func (s *Server) getCase(ctx context.Context, c *desk.Cases, in *api.CaseID) (ap
 	out := s.caseView(ctx, &f.Case)
 	_, disputed := f.Disputed()
 	out.Disputed = int64(disputed)
+	if own(ctx) == "" && f.State != casework.Closed && s.d.Desk != nil && s.d.Desk() != nil {
+		risk, err := s.d.Desk().CaseRisk(ctx, &f.Case)
+		if err != nil {
+			return out, err
+		}
+		out.Risk = int64(risk)
+	}
 	for _, x := range f.Sums {
 		out.Sums = append(out.Sums, api.CaseSum{State: string(x.State), Calls: x.Calls, Retail: int64(x.Retail)})
 	}
@@ -193,7 +224,7 @@ type caseCallsInput struct {
 }
 
 func (s *Server) listCaseCalls(ctx context.Context, c *desk.Cases, in *caseCallsInput) (out api.List[api.CaseCall], err error) {
-	f := desk.CaseCallFilter{Case: in.ID, After: call.ID(in.After), Limit: in.Limit + 1}
+	f := desk.CaseCallFilter{Case: in.ID, Number: in.Number, After: call.ID(in.After), Limit: in.Limit + 1}
 	if in.State != "" {
 		if !slices.Contains(casework.Disputes(), casework.Dispute(in.State)) {
 			return out, invalid("state", in.State, "disputed, judged, upheld, owed, goodwill or withdrawn")
@@ -205,6 +236,26 @@ func (s *Server) listCaseCalls(ctx context.Context, c *desk.Cases, in *caseCalls
 		return out, s.aboutCase(err, in.ID)
 	}
 	return list(views(all, func(c *casework.CaseCall) api.CaseCall { return s.caseCallView(ctx, c) }), in.Limit, func(c *api.CaseCall) string { return c.Call }), nil
+}
+
+// caseNumbersInput says of which case, and where the list continues.
+type caseNumbersInput struct {
+	api.CaseID
+	After string `query:"after" maxLength:"90" doc:"continue there: next of the previous page"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (s *Server) listCaseNumbers(ctx context.Context, c *desk.Cases, in *caseNumbersInput) (out api.List[api.CaseCalled], err error) {
+	all, next, err := c.Numbers(ctx, asker(ctx), in.ID, in.After, in.Limit)
+	if err != nil {
+		return out, s.aboutCase(err, in.ID)
+	}
+	zone := s.d.Book.Zone("")
+	out = list(views(all, func(n *casework.NumberSum) api.CaseCalled {
+		return api.CaseCalled{Number: n.Number, Country: n.Country, Calls: n.Calls, Retail: int64(n.Retail), Pending: n.Pending, Free: n.Free, First: n.First.In(zone), Last: n.Last.In(zone)}
+	}), len(all), nil)
+	out.Next = next
+	return out, nil
 }
 
 func (s *Server) caseCallView(ctx context.Context, c *casework.CaseCall) api.CaseCall {

@@ -103,6 +103,7 @@ type Deps struct {
 	Bans     func() *ban.List
 	Casefile func() *casefile.Casefile
 	Cases    func() *desk.Cases
+	Desk     func() *desk.Desk // knows the money at risk; may be nil
 	Watch    func() *watch.Watch
 	Notices  func() *notify.Notifier
 	Privacy  func() *privacy.Privacy

@@ -19,6 +19,7 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
+	"ringfence/flow/casefile"
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/evidence"
@@ -94,6 +95,12 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
 	d.Cases = sync.OnceValue(func() *desk.Cases { return f.cases(t, w) })
 	f.desk = d.Cases
+	d.Casefile = sync.OnceValue(func() *casefile.Casefile { return f.judges(t, e) })
+	staff, err := desk.New(desk.Options{Store: f.db, Records: pastCalls{f}, Book: f.book, Exposure: d.Exposure, Watch: func() *watch.Watch { return w }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Desk = func() *desk.Desk { return staff }
 	d.Guard, d.Devices = a, device.New(device.Options{Store: f.db})
 	d.Devices.Seen(device.Login{Line: acme1, Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
 	d.Geo = func(netip.Addr, bool) api.Place { return api.Place{Country: "GB", ASN: 64500} }

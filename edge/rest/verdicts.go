@@ -19,7 +19,7 @@ import (
 
 var _ = serves(func(s *Server) {
 	one := op(http.MethodGet, "/v1/cdrs/{id}/verdict", "get-verdict", "records", "Say who bears the cost of a call: each promise, whether it was in force and honoured, and by which facts")
-	route(s, one, staged(s.casefile, s.getVerdict))
+	route(s, one, s.getVerdict)
 	all := op(http.MethodPost, "/v1/verdicts", "judge-calls", "records", "Judge calls, and write the verdicts to the journal")
 	route(s, created(all), staged(s.casefile, s.judgeCalls))
 	route(s, created(op(http.MethodPost, "/v1/cases/{id}/verdicts", "judge-case", "cases", "Judge the calls of a case, and write the verdicts to the journal and to its calls")), staged(s.casefile, s.judgeCase))
@@ -29,7 +29,21 @@ var _ = serves(func(s *Server) {
 
 func (s *Server) casefile() (*casefile.Casefile, error) { return stage(s.d.Casefile, "judging calls") }
 
-func (s *Server) getVerdict(ctx context.Context, f *casefile.Casefile, in *api.CallID) (out api.CallVerdict, err error) {
+// getVerdict judges a call. Customers' people read those of the calls that are in their cases.
+func (s *Server) getVerdict(ctx context.Context, in *api.CallID) (out api.CallVerdict, err error) {
+	if own(ctx) != "" {
+		c, err := s.cases()
+		if err != nil {
+			return out, err
+		}
+		if err := c.InCase(ctx, asker(ctx), call.ID(in.ID)); err != nil {
+			return out, s.about(err, "call record", in.ID)
+		}
+	}
+	f, err := s.casefile()
+	if err != nil {
+		return out, err
+	}
 	all, err := f.Judge(ctx, []call.ID{call.ID(in.ID)})
 	if err != nil {
 		return out, s.about(err, "call record", in.ID)

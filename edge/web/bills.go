@@ -84,13 +84,22 @@ func (s *Server) account(q *query) (*accountView, error) {
 		if e.Kind == books.KindBill || len(v.Paid) == latest {
 			continue
 		}
-		what := q.t("money.payment")
-		if e.Kind == books.KindCredit {
-			what = q.t("money.credit", "n", e.Number)
-		}
-		v.Paid = append(v.Paid, paidRow{what, q.at(e.At), s.reader.money(-e.Amount(books.Customer(q.Customer))), name(e.Text), name(e.Reference)})
+		v.Paid = append(v.Paid, s.paidRow(q, e))
 	}
 	return v, nil
+}
+
+// paidRow is a payment or a credit note.
+func (s *Server) paidRow(q *query, e *billing.Entry) paidRow {
+	what := q.t("money.payment")
+	if e.Kind == books.KindCredit {
+		what = q.t("money.credit", "n", e.Number)
+	}
+	r := paidRow{What: what, At: q.at(e.At), Sum: s.reader.money(-e.Amount(books.Customer(e.Customer))), Quote: name(e.Reference)}
+	if e.Text != "" {
+		r.Why = name(e.Text)
+	}
+	return r
 }
 
 // billPathFor is the page of a bill for its customer, or for staff.
@@ -111,7 +120,8 @@ type billView struct {
 	Calls            string
 	Net, VAT, Total  string
 	VATWord          string
-	Rounded          string // what the rounding took away, in words; "" is nothing
+	Rounded          string    // what the rounding took away, in words; "" is nothing
+	Credits          []paidRow // credit notes for its calls
 	Opened           *billCalls
 }
 
@@ -176,6 +186,13 @@ func (s *Server) bill(q *query) (page, error) {
 	}
 	if rounded := b.Net + b.VAT - b.Gross; rounded != 0 {
 		v.Rounded = q.t("money.rounded", "sum", exact(rounded))
+	}
+	credits, err := s.d.Billing.Credits(q.Context(), &b)
+	if err != nil {
+		return page{}, err
+	}
+	for i := range credits {
+		v.Credits = append(v.Credits, s.paidRow(q, &credits[i]))
 	}
 	var line money.Micro
 	var calls int64

@@ -97,7 +97,7 @@ func TestFinance(t *testing.T) {
 	desk, finance, auditor := d.staff(person.Fraud), d.staff(person.Finance), d.staff(person.Auditor)
 	empty := finance.get("/staff/money")
 	checkStaff(t, empty)
-	want(t, "nothing yet", empty, 200, "Every bill is paid")
+	want(t, "nothing yet", empty, 200, "No bill was made yet")
 	want(t, "a run", finance.post("/staff/money", "do", "run"), 303, "run=1")
 	want(t, "what came of it", finance.get("/staff/money?run=1&bills=1&left=0&after="), 200, "One bill was made")
 	want(t, "what is left", finance.get("/staff/money?run=1&bills=7&left=40&after=x&seen=500"), 200, "40 customers are left")

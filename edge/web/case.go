@@ -30,6 +30,9 @@ type caseView struct {
 	Disputed money.Micro
 	Marks    []string // the promises, over the columns of the calls
 	Verdicts []pickRow
+	Large    bool // it has more calls than a page: they stand by number
+	Numbers  []calledRow
+	To       template.HTML // the number whose calls these are; "" is every number
 	Calls    []caseCallRow
 	More     string
 	Judge    *act
@@ -238,25 +241,78 @@ func (s *Server) itemRow(q *query, i *casework.Item, path string) itemRow {
 	return r
 }
 
-// caseCalls are a page of the calls of a case.
+// caseCalls are a page of the calls of a case. Those of a large one stand by the number that they went to first, and each number opens.
 func (s *Server) caseCalls(q *query, f *desk.File, v *caseView) error {
 	get := q.URL.Query()
-	filter := desk.CaseCallFilter{Case: f.ID, After: desk.CallID(harmless(get.Get("after"), 40)), Verdict: harmless(get.Get("verdict"), 20), Limit: maxCaseCalls + 1}
+	filter := desk.CaseCallFilter{Case: f.ID, After: desk.CallID(harmless(get.Get("after"), 40)), Verdict: harmless(get.Get("verdict"), 20), Number: harmless(get.Get("number"), 64), Limit: maxCaseCalls + 1}
+	calls := int64(0)
+	for _, x := range f.Sums {
+		calls += x.Calls
+	}
+	v.Large = calls > maxCaseCalls
+	if v.Large && filter.Verdict == "" && filter.Number == "" && get.Get("list") == "" {
+		if err := s.caseNumbers(q, f, v); err != nil {
+			return err
+		}
+		return s.pickVerdicts(q, f, v, "")
+	}
 	all, err := s.d.Cases.Calls(q.Context(), asking(q), filter)
 	if err != nil {
 		return err
 	}
+	if filter.Number != "" {
+		v.To = s.number(filter.Number, filter.Number)
+	}
 	if len(all) > maxCaseCalls {
 		all = all[:maxCaseCalls]
-		v.More = v.Path + "?" + url.Values{"verdict": {filter.Verdict}, "after": {string(all[maxCaseCalls-1].Call)}}.Encode() + "#calls"
+		on := url.Values{"after": {string(all[maxCaseCalls-1].Call)}}
+		for _, name := range []string{"verdict", "number", "list"} {
+			if text := get.Get(name); text != "" {
+				on.Set(name, text)
+			}
+		}
+		v.More = v.Path + "?" + on.Encode() + "#calls"
 	}
 	for i := range all {
 		v.Calls = append(v.Calls, s.caseCallRow(q, &all[i]))
 	}
-	if err := s.pickVerdicts(q, f, v, filter.Verdict); err != nil || !v.Staff {
+	if err := s.pickVerdicts(q, f, v, filter.Verdict); err != nil {
 		return err
 	}
 	return s.markCalls(q, all, v)
+}
+
+// calledRow is what the calls of a case to one number come to.
+type calledRow struct {
+	Path                 string // of its calls; "" is none
+	Number, Place        template.HTML
+	Calls, Pending, Free int64
+	Retail               money.Micro
+	First, Last          time.Time
+}
+
+const maxNumbers = 50 // on a page of a case
+
+func (s *Server) caseNumbers(q *query, f *desk.File, v *caseView) error {
+	all, next, err := s.d.Cases.Numbers(q.Context(), asking(q), f.ID, q.URL.Query().Get("after"), maxNumbers)
+	if err != nil {
+		return s.caseFault(q, err)
+	}
+	for i := range all {
+		n := &all[i]
+		r := calledRow{Calls: n.Calls, Pending: n.Pending, Free: n.Free, Retail: n.Retail, First: q.at(n.First), Last: q.at(n.Last), Number: bdi(q.t("money.gone"))}
+		if n.Number != "" {
+			r.Number, r.Path = s.number(n.Number, n.Number), v.Path+"?"+url.Values{"number": {n.Number}}.Encode()+"#calls"
+		}
+		if n.Country != "" {
+			r.Place = bdi(countryWord(q, n.Country))
+		}
+		v.Numbers = append(v.Numbers, r)
+	}
+	if next != "" {
+		v.More = v.Path + "?" + url.Values{"after": {next}}.Encode() + "#calls"
+	}
+	return nil
 }
 
 func (s *Server) caseCallRow(q *query, c *casework.CaseCall) caseCallRow {
@@ -292,10 +348,18 @@ func (s *Server) pickVerdicts(q *query, f *desk.File, v *caseView, here string) 
 		judged += x.Calls
 		rows = append(rows, pickRow{q.t("case.pick-"+word(x.Verdict), "n", x.Calls, "sum", s.reader.money(x.Retail)), v.Path + "?verdict=" + url.QueryEscape(x.Verdict) + "#calls", here == x.Verdict})
 	}
+	everything := pickRow{q.t("case.pick-all", "n", all), v.Path + "#calls", here == ""}
+	if v.Large {
+		everything.Path, everything.Here = v.Path+"?list=1#calls", here == "" && v.Numbers == nil && v.To == ""
+		v.Verdicts = []pickRow{{q.t("case.pick-numbers"), v.Path + "#calls", v.Numbers != nil}, everything}
+	}
 	if judged == 0 {
 		return nil
 	}
-	v.Verdicts = append([]pickRow{{q.t("case.pick-all", "n", all), v.Path + "#calls", here == ""}}, rows...)
+	if !v.Large {
+		v.Verdicts = []pickRow{everything}
+	}
+	v.Verdicts = append(v.Verdicts, rows...)
 	b := &banner{Look: "good", Icon: "shield", Title: q.t("case.found-none", "n", all)}
 	switch {
 	case free > 0:

@@ -289,7 +289,9 @@ func (s *Server) caseDeeds(q *query, f *desk.File, v *caseView) ([]caseDeed, err
 		{Name: "deadline", Label: q.t("case.new-deadline"), Help: q.t("case.by-when-help"), Most: 40},
 		state,
 	}})
-	s.settleDeeds(q, v, add)
+	if err := s.settleDeeds(q, f, v, add); err != nil {
+		return nil, err
+	}
 	outcome := field{Name: "outcome", Label: q.t("case.outcome")}
 	for _, o := range casework.Outcomes() {
 		outcome.Choices = append(outcome.Choices, choice{string(o), q.t("case.outcome-" + word(o)), false})
@@ -306,7 +308,7 @@ func (v *caseView) judgements(s *Server, q *query) {
 	if q.may("export-case") == nil {
 		v.File = v.Path + "/file"
 	}
-	if q.may("judge-case") == nil && len(v.Calls) > 0 {
+	if q.may("judge-case") == nil && len(v.Calls)+len(v.Numbers) > 0 {
 		v.Judge = &act{Text: q.t("case.go-judge"), Path: v.Path, Post: true, Hidden: []pair{{"do", "judge"}}, Look: "tiny", Busy: q.t("case.judging")}
 	}
 }

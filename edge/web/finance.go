@@ -111,9 +111,20 @@ func (s *Server) finance(q *query, wrongs []field, fault string) (page, error) {
 		title += " " + q.t("finance.overdue-n", "n", overdue)
 	}
 	if len(unpaid) == 0 {
-		title = q.t("finance.all-paid")
+		if title, err = s.nothingUnpaid(q); err != nil {
+			return page{}, err
+		}
 	}
 	return page{name: "finance", title: title, nav: "/staff/money", shape: "staff", data: v}, nil
+}
+
+// nothingUnpaid says that all bills are paid, where there are any.
+func (s *Server) nothingUnpaid(q *query) (string, error) {
+	made, err := s.d.Billing.Bills(q.Context(), billing.Filter{State: billing.Issued, Limit: 1})
+	if err != nil || len(made) > 0 {
+		return q.t("finance.all-paid"), err
+	}
+	return q.t("finance.no-bill"), nil
 }
 
 const maxUnpaid = 100

@@ -21,6 +21,7 @@ type moneyView struct {
 	Account                    *accountView // nil: nothing is billed here
 	Unbilled, Settled, Running string
 	Warning                    string
+	Disputes                   *disputesView
 	Plans                      string // the path of the customer's plans; "" is none
 	Period                     field
 	Lines                      []moneyLine
@@ -66,6 +67,9 @@ func (s *Server) money(q *query) (page, error) {
 	}
 	s.moneyLines(q, &x, parts, &v)
 	if v.Account, err = s.account(q); err != nil {
+		return page{}, err
+	}
+	if v.Disputes, err = s.disputes(q); err != nil {
 		return page{}, err
 	}
 	return page{name: "money", title: q.t("money.title", "sum", v.Unbilled), nav: "/money", data: v}, nil

@@ -3,11 +3,13 @@ package web
 import (
 	"errors"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/books"
 	"ringfence/core/casework"
 	"ringfence/core/money"
 	core "ringfence/core/settle"
@@ -32,6 +34,7 @@ func init() {
 		return err
 	}}
 	caseActs["plan"] = caseAct{"add-plan", (*Server).makePlan}
+	caseActs["pay-plan"] = caseAct{"pay-plan", (*Server).payPlan}
 }
 
 // owedView is what a case comes to: the list that falls from what was charged to what is to pay, what was decided, and how the rest is paid.
@@ -167,7 +170,7 @@ type planRow struct {
 
 func (s *Server) planView(q *query, p *core.Plan) planView {
 	st := p.Standing(q.now)
-	v := planView{ID: p.ID, Case: "/cases/" + strconv.FormatInt(p.Case, 10), Amount: s.reader.money(p.Amount), Paid: s.reader.money(st.Paid), Rest: s.reader.money(st.Rest), Live: p.State == core.PlanRunning || p.State == core.PlanBroken}
+	v := planView{ID: p.ID, Case: "/cases/" + strconv.FormatInt(p.Case, 10), Amount: s.reader.money(p.Amount), Paid: s.reader.money(st.Paid), Rest: s.reader.money(st.Rest), Live: livePlan(p)}
 	if q.Customer == "" {
 		v.Case = "/staff" + v.Case
 	}
@@ -226,10 +229,67 @@ func (s *Server) makePlan(q *query, id int64) error {
 	return err
 }
 
+// payPlan counts a payment towards the plan of a case, be it an instalment, several, or all that is left.
+func (s *Server) payPlan(q *query, id int64) error {
+	if s.d.Settle == nil {
+		return errMissing
+	}
+	all, err := s.d.Settle.Plans(q.Context(), "", settle.PlanFilter{Case: id})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(p core.Plan) bool { return livePlan(&p) })
+	if i < 0 {
+		return &book.Invalid{Field: "case", Want: "a case with a plan of which something is to be paid"}
+	}
+	reference := strings.TrimSpace(q.form.Get("reference"))
+	_, err = s.d.Settle.PayPlan(q.Context(), q.ID, all[i].ID, reference)
+	if errors.Is(err, settle.ErrNotFound) {
+		return &book.Invalid{Field: "reference", Found: harmless(reference, 40), Want: "the reference of a payment of this customer: book it first"}
+	}
+	return err
+}
+
+// livePlan says that something of a plan is still to be paid by it.
+func livePlan(p *core.Plan) bool { return p.State == core.PlanRunning || p.State == core.PlanBroken }
+
+// planDeed lets a payment be counted towards the plan of a case: one of the customer's that counts towards none yet, or one that is named.
+func (s *Server) planDeed(q *query, f *desk.File) (d caseDeed, ok bool, err error) {
+	all, err := s.d.Settle.Plans(q.Context(), f.Customer, settle.PlanFilter{Limit: maxCaseRows})
+	if err != nil {
+		return d, false, err
+	}
+	counted := map[string]bool{}
+	var of *core.Plan
+	for i := range all {
+		p := &all[i]
+		if p.Case == f.ID && livePlan(p) {
+			of = p
+		}
+		for _, x := range p.Payments {
+			counted[x.Reference] = counted[x.Reference] || p.State != core.PlanReplaced
+		}
+	}
+	if of == nil {
+		return d, false, nil
+	}
+	paid, err := s.d.Billing.Entries(q.Context(), f.Customer, books.KindPayment, 0, latest)
+	if err != nil {
+		return d, false, err
+	}
+	x := field{Name: "reference", Label: q.t("settle.payment"), Help: q.t("settle.payment-help", "rest", s.reader.money(of.Standing(q.now).Rest)), Most: 100, Needed: true}
+	for i := range paid {
+		if e := &paid[i]; !counted[e.Reference] {
+			x.Choices = append(x.Choices, choice{e.Reference, harmless(e.Reference, 60) + " · " + s.reader.money(e.Net) + " · " + s.reader.date(q.at(e.At)), false})
+		}
+	}
+	return caseDeed{Do: "pay-plan", Fields: []field{x}}, true, nil
+}
+
 // settleDeeds are what staff do about the money of a case.
-func (s *Server) settleDeeds(q *query, v *caseView, add func(caseDeed)) {
+func (s *Server) settleDeeds(q *query, f *desk.File, v *caseView, add func(caseDeed)) error {
 	if s.d.Settle == nil || v.Owed == nil {
-		return
+		return nil
 	}
 	cost := field{Name: "cost", Label: q.t("settle.how"), Choices: []choice{{"1", q.t("settle.at-cost"), v.Owed.Trial}, {"", q.t("settle.as-is"), !v.Owed.Trial}}}
 	add(caseDeed{Do: "settle", Look: "main", Fields: []field{cost, {Name: "settle-why", Label: q.t("case.why"), Help: q.t("case.why-read"), Most: casework.MaxText, Lines: 2}}})
@@ -241,6 +301,14 @@ func (s *Server) settleDeeds(q *query, v *caseView, add func(caseDeed)) {
 		{Name: "first", Label: q.t("settle.first"), Type: "date", Value: first.Format(time.DateOnly), Most: 10, Needed: true},
 		{Name: "plan-amount", Label: q.t("settle.plan-amount"), Help: q.t("settle.plan-amount-help", "sum", v.Owed.Gross), Before: money.Billing().Sign, Most: 20, Mode: "decimal"},
 	}})
+	if s.d.Billing == nil {
+		return nil
+	}
+	d, ok, err := s.planDeed(q, f)
+	if ok {
+		add(d)
+	}
+	return err
 }
 
 // settleWhy is an error of settling that people can do something about.

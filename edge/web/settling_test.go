@@ -19,6 +19,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/desk"
+	"ringfence/flow/records"
 	"ringfence/flow/settle"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -32,6 +33,7 @@ type affair struct {
 	desk  *settle.Desk
 	deps  Deps
 	calls []desk.CallID
+	kept  *sqlite.Engine
 }
 
 // night is when they were made.
@@ -96,9 +98,11 @@ func (a *affair) serve(db *sqlite.Engine) {
 		}{a.db, db}, Records: a.records, Book: a.book, Watch: func() *watch.Watch { return d.Watch }, Credit: d.Settle.Refund, Settle: d.Settle.CarryOut, Left: d.Settle.Left, SecondAbove: alone,
 	})
 	fatal(a.t, err)
+	d.Records, err = records.New(records.Options{Store: db, Book: a.book})
+	fatal(a.t, err)
 	a.Server, err = New(d, a.Server.o)
 	fatal(a.t, err)
-	a.cases, a.desk, a.deps = d.Cases, d.Settle, d
+	a.cases, a.desk, a.deps, a.kept = d.Cases, d.Settle, d, db
 }
 
 // decide decides calls of the case.
@@ -189,11 +193,25 @@ func TestSettlePages(t *testing.T) {
 	want(t, "hers", cara.get("/money/plans"), 200, "£0.24 is due on")
 	checkStaff(t, cara.get("/money/plans"))
 	want(t, "on the case", cara.get(theirs), 200, "£0.48 in instalments")
+	want(t, "no such payment", tom.post(ours, "do", "pay-plan", "reference", nasty[:60]), 409, "book it first")
+	for _, reference := range []string{"BACS 1", "BACS 2"} {
+		_, err := a.deps.Billing.Pay(t.Context(), billing.Payment{Customer: a.acme, Amount: 240_000, Reference: reference, By: "bank"})
+		fatal(t, err)
+	}
+	want(t, "what could count", tom.get(ours), 200, "BACS 2 · £0.24")
+	want(t, "an instalment", tom.post(ours, "do", "pay-plan", "reference", "BACS 1"), 303, "did=pay-plan")
+	if checkStaff(t, tom.get(ours)); strings.Contains(tom.get(ours).Body.String(), "BACS 1 ·") {
+		t.Error("a payment that counts is offered again")
+	}
+	want(t, "twice", tom.post(ours, "do", "pay-plan", "reference", "BACS 1"), 409, "BACS 1")
+	want(t, "the rest, early", tom.post(ours, "do", "pay-plan", "reference", "BACS 2"), 303, "did=pay-plan")
+	want(t, "all is paid", cara.get("/money/plans"), 200, "Everything agreed is paid")
+	want(t, "nothing is left to pay", tom.post(ours, "do", "pay-plan", "reference", "BACS 2"), 409, "a case with a plan")
 	want(t, "another customer has none", eve.get("/money/plans"), 200, "There is no plan to pay in instalments")
 	for _, path := range []string{theirs, theirs + "?cost=1"} {
 		want(t, path, eve.get(path), 404, "")
 	}
-	for _, do := range []string{"settle", "claim", "plan"} {
+	for _, do := range []string{"settle", "claim", "plan", "pay-plan"} {
 		want(t, "a customer's own "+do, cara.post(theirs, "do", do, "count", "2", "first", "2099-01-01"), 403, "")
 		want(t, "another customer's "+do, eve.post(theirs, "do", do), 403, "")
 	}
@@ -278,6 +296,7 @@ func TestSettleRoutesAskTheirRole(t *testing.T) {
 		"POST /staff/cases/{case} settle":     {"/staff/cases/1", []string{"do", "settle"}, []string{"settle-case"}},
 		"POST /staff/cases/{case} claim":      {"/staff/cases/1", []string{"do", "claim"}, []string{"claim-case"}},
 		"POST /staff/cases/{case} plan":       {"/staff/cases/1", []string{"do", "plan"}, []string{"add-plan"}},
+		"POST /staff/cases/{case} pay-plan":   {"/staff/cases/1", []string{"do", "pay-plan"}, []string{"pay-plan"}},
 		"GET /staff/cases/{case} and its sum": {"/staff/cases/1?cost=1", nil, []string{"get-case"}},
 	}
 	for pattern, area := range a.areas {

@@ -18,10 +18,13 @@ import (
 // markCell is what became of one promise with one call: a shape, and the same in words.
 type markCell struct{ Icon, Look, Says string }
 
-// markOf is a mark of the four.
-func (q *query) markOf(h liability.Honour) markCell {
-	m := markCell{Says: q.t("case.mark-" + word(h))}
-	switch h {
+// markOf is a mark of the four. An aim that failed was missed: that waives nothing.
+func (q *query) markOf(f *liability.Ruling) markCell {
+	m := markCell{Says: q.t("case.mark-" + word(f.Honour))}
+	if f.Honour == liability.Broken && f.Kind == liability.Aimed {
+		return markCell{"cross", "warn", q.t("case.mark-missed")}
+	}
+	switch f.Honour {
 	case liability.Honoured:
 		m.Icon, m.Look = "check", "good"
 	case liability.Broken:
@@ -60,11 +63,12 @@ func (s *Server) markCalls(q *query, all []casework.CaseCall, v *caseView) error
 		return err
 	}
 	for i := range verdicts {
-		for _, f := range verdicts[i].Findings {
+		for n := range verdicts[i].Findings {
+			f := &verdicts[i].Findings[n]
 			if i == 0 {
 				v.Marks = append(v.Marks, q.t("case.promise-"+word(f.Promise)))
 			}
-			v.Calls[i].Marks = append(v.Calls[i].Marks, q.markOf(f.Honour))
+			v.Calls[i].Marks = append(v.Calls[i].Marks, q.markOf(f))
 		}
 		if len(v.Calls[i].Marks) != len(v.Marks) { // other words were in force that day, of other promises
 			v.Marks = nil
@@ -99,11 +103,17 @@ type verdictView struct {
 	Rows   []promiseRow
 }
 
-// judged judges a call for a page; nil: nobody may see it, or nothing judges.
+// judged judges a call for a page; nil: nobody may see it, or nothing judges. Customers see those of the calls that are in their cases.
 func (s *Server) judged(q *query, id call.ID) (*verdictView, error) {
 	judge := s.judges()
-	if judge == nil || q.may("get-verdict") != nil {
+	if judge == nil || s.d.Cases == nil || q.may("get-verdict") != nil {
 		return nil, nil
+	}
+	if err := s.d.Cases.InCase(q.Context(), asking(q), id); err != nil {
+		if errors.Is(err, book.ErrNotFound) {
+			err = nil
+		}
+		return nil, err
 	}
 	all, err := judge.Judge(q.Context(), []call.ID{id})
 	if errors.Is(err, book.ErrNotFound) {
@@ -115,18 +125,23 @@ func (s *Server) judged(q *query, id call.ID) (*verdictView, error) {
 	x := &all[0]
 	v := &verdictView{Stated: q.at(x.Stated), Dated: x.Dated}
 	v.Tag, v.Why = s.outcome(q, x)
-	for _, f := range x.Findings {
-		r := promiseRow{Mark: q.markOf(f.Honour), Name: q.t("case.promise-" + word(f.Promise)), Aim: f.Kind == liability.Aimed, Wording: bdi(harmless(f.Wording, liability.MaxWording))}
-		rows := make([]string, len(f.Facts))
-		for i, n := range f.Facts {
-			rows[i] = strconv.FormatInt(n, 10)
+	for i := range x.Findings {
+		f := &x.Findings[i]
+		r := promiseRow{Mark: q.markOf(f), Name: q.t("case.promise-" + word(f.Promise)), Aim: f.Kind == liability.Aimed, Wording: bdi(harmless(f.Wording, liability.MaxWording))}
+		if q.Customer == "" { // the journal is not theirs to look into: a case file has what is in it about them
+			rows := make([]string, len(f.Facts))
+			for i, n := range f.Facts {
+				rows[i] = strconv.FormatInt(n, 10)
+			}
+			r.Facts = strings.Join(rows, ", ")
 		}
-		r.Facts = strings.Join(rows, ", ")
 		if f.Missing != "" {
 			r.Missing = bdi(harmless(f.Missing, 300))
 		}
 		for _, e := range f.Evidence {
-			r.Evidence = append(r.Evidence, bdi(harmless(e, 400)))
+			if f.Missing == "" || !strings.HasSuffix(e, f.Missing) { // else it says no more than what is missing
+				r.Evidence = append(r.Evidence, bdi(sentence(harmless(e, 400))))
+			}
 		}
 		v.Rows = append(v.Rows, r)
 	}

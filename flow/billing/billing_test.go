@@ -366,6 +366,46 @@ func TestAMonthThatDiesAtAnyCallOfTheStore(t *testing.T) {
 	}
 }
 
+// TestCreditsOfABill: a bill has the credit notes for its calls, whenever they were issued, and no others.
+func TestCreditsOfABill(t *testing.T) {
+	p := newProvider(t)
+	b, ctx := p.billing(p.db), t.Context()
+	now := time.Now()
+	june := p.settle(t, "acme", "l", now.AddDate(0, -1, -3), 30_000_000)
+	p.settle(t, "bell", "m", now.AddDate(0, -1, -3), 30_000_000)
+	_, err := b.Run(ctx, billing.Run{Now: true, By: "t"}, now.AddDate(0, -1, 0))
+	must(t, err)
+	july := p.settle(t, "acme", "l", now.AddDate(0, 0, -3), 30_000_000)
+	_, err = b.Run(ctx, billing.Run{Now: true, By: "t"}, now)
+	must(t, err)
+	later := p.settle(t, "acme", "l", now.Add(time.Minute), 30_000_000)
+	credit := func(reference string, calls ...call.ID) {
+		_, err := b.Credit(ctx, billing.Credit{Customer: "acme", Calls: calls, Net: 1_000_000, Reason: "goodwill", Reference: reference, By: "tom"})
+		must(t, err)
+	}
+	credit("first", june)
+	credit("both", july, june)
+	credit("by hand")
+	credit("not billed", later)
+	credit("second", july, "01kb0000000000000000000001")
+	bills, err := b.Bills(ctx, billing.Filter{Customer: "acme"})
+	must(t, err)
+	if len(bills) != 2 {
+		t.Fatalf("%+v", bills)
+	}
+	for i, want := range []string{"[SECOND BOTH]", "[BOTH FIRST]"} { // the newer bill is the first; the books keep references in capitals
+		all, err := b.Credits(ctx, &bills[i])
+		must(t, err)
+		got := []string{}
+		for j := range all {
+			got = append(got, all[j].Reference)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("bill %d: %v, want %s", bills[i].Number, got, want)
+		}
+	}
+}
+
 // TestPaymentsAndCreditsGiveNoFreshCap guards that the purses of a line are the same after whatever is booked.
 func TestPaymentsAndCreditsGiveNoFreshCap(t *testing.T) {
 	p := newProvider(t)

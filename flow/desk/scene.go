@@ -20,6 +20,13 @@ type Ranked struct {
 // maxRanked is how many open cases are put in order; a desk with more looks at the dearest of the newest.
 const maxRanked = 200
 
+// CaseRisk is what thieves could still cost tonight with what a case is about.
+func (d *Desk) CaseRisk(ctx context.Context, x *casework.Case) (money.Micro, error) {
+	s := Subject{x.Line, x.Customer}
+	all, err := d.risksOf(ctx, []Subject{s})
+	return all[s.key()].retail, err
+}
+
 // ByRisk are the open cases, those with the most money at risk first. more: there are older ones.
 func (d *Desk) ByRisk(ctx context.Context, c *Cases) (all []Ranked, more bool, err error) {
 	open, err := c.o.Store.Cases(ctx, CaseFilter{Open: true, Limit: maxRanked + 1})

@@ -25,6 +25,7 @@ type CaseCallFilter struct {
 	Decision int64 // with Case: those that this item waits to decide
 	States   []casework.Dispute
 	Verdict  string
+	Number   string // with Case: those to this number, by their records
 	After    call.ID
 	Limit    int
 }
@@ -47,6 +48,9 @@ type Cases interface {
 	// CaseSums sums up the calls of a case, or with case 0 those of a customer's cases, by state.
 	CaseSums(ctx context.Context, id int64, customer string) ([]casework.Sum, error)
 	CaseVerdicts(ctx context.Context, id int64) ([]casework.VerdictSum, error) // the calls of a case, by verdict
+	// CaseNumbers sums up the calls of a case by the number that was called, the dearest first, after one whose Retail and Number are given (its Calls 0: from the start). Calls
+	// whose records are gone are under "".
+	CaseNumbers(ctx context.Context, id int64, after casework.NumberSum, limit int) ([]casework.NumberSum, error)
 	WriteCase(ctx context.Context, w CaseWrite, facts ...Fact) error
 
 	// PutPiece adds a piece of a file, so that a long one holds no lock for long. Pieces count from 0; one that is there is ErrExists.

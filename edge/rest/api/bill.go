@@ -23,6 +23,7 @@ type Bill struct {
 	Total    int64     `json:"total_micro"`
 	Text     string    `json:"total_text" doc:"the same for people"`
 	Sums     []BillSum `json:"sums,omitempty" doc:"by line and country; in a single one, not in lists"`
+	Credits  []Booking `json:"credits,omitempty" doc:"credit notes for its calls, newest first; in a single one, not in lists. They change what the customer owes, and not the bill"`
 }
 
 // BillSum is what the calls of one line to one country come to.

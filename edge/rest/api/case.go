@@ -27,6 +27,7 @@ type Case struct {
 	Closed   time.Time  `json:"closed,omitzero"`
 	Hold     bool       `json:"hold,omitempty" doc:"nothing of it may be deleted"`
 	Disputed int64      `json:"disputed_micro,omitempty" doc:"price of its calls in dispute, which is not collected"`
+	Risk     int64      `json:"risk_micro,omitempty" doc:"what thieves could still cost tonight with what it is about; for staff, of a case that is not closed; absent: nothing"`
 	Sums     []CaseSum  `json:"calls,omitempty" doc:"its calls by state"`
 	Items    []CaseItem `json:"items,omitempty"`
 }
@@ -99,8 +100,8 @@ func (Case) Resource() Resource[Case] {
 		Name: "case", Path: "cases", Next: "before",
 		List: "List cases, newest first", Get: "Show a case: its calls by state, what was written, asked and decided", Add: "Open a case",
 		Change:  "Change the state, owner, deadline or title of a case",
-		Columns: "case: id, customer~, line~?, state, owner~?, deadline, in dispute: disputed_micro>?, what: title~",
-		Fields:  "case: id, customer, line?, state, outcome?, why?, origin?, finding?, owner?, opened, deadline?, closed?, hold?, in dispute: disputed_micro?, what: title",
+		Columns: "case: id, customer~, line~?, state, owner~?, deadline, in dispute: disputed_micro>?, tonight: risk_micro>?, what: title~",
+		Fields:  "case: id, customer, line?, state, outcome?, why?, origin?, finding?, owner?, opened, deadline?, closed?, hold?, in dispute: disputed_micro?, could be lost tonight: risk_micro?, what: title",
 		Empty:   "No cases. A customer's report opens one, and: ringfence case open",
 		Cells: map[string]func(*Case) Cell{
 			"state": func(c *Case) Cell {
@@ -118,6 +119,12 @@ func (Case) Resource() Resource[Case] {
 				}
 				return Cell{Text: Amount(money.Micro(c.Disputed))}
 			},
+			"risk_micro": func(c *Case) Cell {
+				if c.Risk == 0 {
+					return Cell{}
+				}
+				return Cell{Text: Amount(money.Micro(c.Risk))}
+			},
 		},
 		Named: func(c *Case) (string, string) { return strconv.FormatInt(c.ID, 10), c.Title },
 	}
@@ -126,6 +133,7 @@ func (Case) Resource() Resource[Case] {
 // CaseFilter selects cases.
 type CaseFilter struct {
 	Open     bool   `query:"open" doc:"only those that are not closed" help:"Only those that are not closed."`
+	ByRisk   bool   `query:"by_risk" doc:"those that are not closed, by the money at risk: what is in dispute, and what could still be lost tonight; for staff, all of the provider on one page" help:"Those that are not closed, by the money at risk: what is in dispute, and what could still be lost tonight."`
 	Customer string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer"`
 	Owner    string `query:"owner" maxLength:"100" doc:"only those that this member of staff works on, as the journal names them: staff/priya" help:"Only those of this member of staff, as the journal names them (staff/priya)." placeholder:"WHO"`
 }
@@ -239,7 +247,37 @@ func (CaseCall) Resource() Resource[CaseCall] {
 // CaseCallFilter selects calls of a case.
 type CaseCallFilter struct {
 	CaseID
-	State string `query:"state" maxLength:"20" doc:"only those in this state: disputed, judged, upheld, owed, goodwill or withdrawn" help:"Only those in this state." placeholder:"STATE"`
+	State  string `query:"state" maxLength:"20" doc:"only those in this state: disputed, judged, upheld, owed, goodwill or withdrawn" help:"Only those in this state." placeholder:"STATE"`
+	Number string `query:"number" maxLength:"64" doc:"only those to this number, as the list of numbers has it" help:"Only those to this number, as \"ringfence case numbers\" lists it." placeholder:"NUMBER"`
+}
+
+// CaseCalled is what the calls of a case to one number come to.
+type CaseCalled struct {
+	Number  string    `json:"number,omitempty" doc:"in international form; absent: of calls whose records are gone"`
+	Country string    `json:"country,omitempty"`
+	Calls   int64     `json:"calls"`
+	Retail  int64     `json:"retail_micro"`
+	Pending int64     `json:"pending" doc:"calls that are still to be decided"`
+	Free    int64     `json:"free" doc:"calls that were found free"`
+	First   time.Time `json:"first" doc:"when the first began"`
+	Last    time.Time `json:"last"`
+}
+
+// Resource describes numbers that the calls of a case went to.
+func (CaseCalled) Resource() Resource[CaseCalled] {
+	return Resource[CaseCalled]{
+		Name: "case-called", Path: "cases/{id}/numbers", Tag: "cases", Next: "after", List: "List the numbers that the calls of a case went to, the dearest first",
+		Columns: "number, country?, calls, charged: retail_micro>, undecided: pending, free, first, last~", Empty: "No calls are in this case.",
+		Cells: map[string]func(*CaseCalled) Cell{
+			"number": func(c *CaseCalled) Cell {
+				if c.Number == "" {
+					return Cell{Text: "record deleted", Look: "dim"}
+				}
+				return Cell{}
+			},
+			"retail_micro": func(c *CaseCalled) Cell { return Cell{Text: Amount(money.Micro(c.Retail))} },
+		},
+	}
 }
 
 // CaseWriting is an item to write.

@@ -82,6 +82,7 @@ func (s *Queries) CaseCalls(ctx context.Context, f store.CaseCallFilter) ([]case
 	w.text("customer = ?", f.Customer)
 	w.number("decision = ?", f.Decision)
 	w.text("verdict = ?", f.Verdict)
+	w.text("EXISTS (SELECT 1 FROM cdr r WHERE r.id = case_call.call AND r.number = ?)", f.Number)
 	w.text("call > ?", string(f.After))
 	if len(f.Calls) > 0 {
 		w.calls("call", f.Calls)
@@ -113,6 +114,26 @@ func (s *Queries) CaseSums(ctx context.Context, id int64, customer string) ([]ca
 func (s *Queries) CaseVerdicts(ctx context.Context, id int64) ([]casework.VerdictSum, error) {
 	return list(ctx, s.db, "SELECT verdict, COUNT(*), CAST(SUM(retail) AS BIGINT) FROM case_call WHERE case_id = $1 GROUP BY verdict ORDER BY verdict", []any{id}, func(r Rows) (x casework.VerdictSum, err error) {
 		err = r.Scan(&x.Verdict, &x.Calls, (*int64)(&x.Retail))
+		return x, err
+	})
+}
+
+// CaseNumbers sums up the calls of a case by number. All of a case are read for each page of it: casework.MaxCalls bounds them.
+func (s *Queries) CaseNumbers(ctx context.Context, id int64, after casework.NumberSum, limit int) ([]casework.NumberSum, error) {
+	const pending = "SUM(CASE WHEN k.state IN ('disputed', 'judged') THEN 1 ELSE 0 END)"
+	const free = "SUM(CASE WHEN k.state IN ('upheld', 'goodwill') THEN 1 ELSE 0 END)"
+	query := "SELECT COALESCE(r.number, ''), COALESCE(MAX(r.country), ''), COUNT(*), CAST(SUM(k.retail) AS BIGINT), CAST(" + pending + " AS BIGINT), CAST(" + free + " AS BIGINT), MIN(k.begun), MAX(k.begun)" +
+		" FROM case_call k LEFT JOIN cdr r ON r.id = k.call WHERE k.case_id = $1 GROUP BY COALESCE(r.number, '')"
+	args := []any{id}
+	if after.Calls > 0 {
+		query += " HAVING SUM(k.retail) < $2 OR SUM(k.retail) = $2 AND COALESCE(r.number, '') > $3"
+		args = append(args, int64(after.Retail), store.Clean(after.Number))
+	}
+	query += " ORDER BY 4 DESC, 1 LIMIT " + strconv.Itoa(limit)
+	return list(ctx, s.db, query, args, func(r Rows) (x casework.NumberSum, err error) {
+		var first, last int64
+		err = r.Scan(&x.Number, &x.Country, &x.Calls, (*int64)(&x.Retail), &x.Pending, &x.Free, &first, &last)
+		x.First, x.Last = instant(first), instant(last)
 		return x, err
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/casework"
+	"ringfence/core/money"
 	"ringfence/state/store"
 )
 
@@ -65,6 +66,7 @@ func casesOfFraud(t *testing.T, s store.Store) {
 	}
 	callsOfCases(t, s, disputed)
 	pieces(t, s)
+	numbersOfCases(t, s)
 
 	var won atomic.Int64
 	var all sync.WaitGroup
@@ -130,6 +132,57 @@ func callsOfCases(t *testing.T, s store.Store, disputed func(int, casework.Dispu
 	sums, err = s.CaseSums(ctx, 0, "acme")
 	ok(t, err)
 	same(t, "sums of a customer", sums, []casework.Sum{{State: casework.Disputed, Calls: 2, Retail: 3_280_000}, {State: casework.Withdrawn, Calls: 1, Retail: 1_640_000}})
+}
+
+// numbersOfCases reads the calls of a case by the number that they went to: the dearest first, on as many pages as it takes.
+func numbersOfCases(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	third := casework.Case{ID: 3, Customer: "acme", State: casework.Open, Opened: someday}
+	var calls []casework.CaseCall
+	var ops []store.Op
+	add := func(id int, number string, retail money.Micro, state casework.Dispute) {
+		calls = append(calls, casework.CaseCall{Case: 3, Call: ID(id), Customer: "acme", Line: "l", Begun: someday.Add(time.Duration(id) * time.Minute), Retail: retail, State: state})
+		if number == "" {
+			return
+		}
+		r := call.CDR{ID: ID(id), Line: "l", Account: "acme", Number: number, Country: "LV", Begun: someday, Retail: retail}
+		ops = append(
+			ops, store.Op{Kind: store.OpOpen, ID: r.ID, Amount: retail, Holds: []store.Hold{{Purse: "numbers", Cap: money.Max}}, Call: &call.Open{ID: r.ID, Node: "n", Line: "l", Account: "acme"}}, store.Op{Kind: store.OpSettle, ID: r.ID, CDR: &r},
+		)
+	}
+	add(51, "+37190000112", 5, casework.Disputed)
+	add(52, "+37190000112", 7, casework.Upheld)
+	add(53, "+37190000119", 30, casework.Judged)
+	add(54, "+37190000114", 12, casework.Goodwill)
+	add(55, "", 1, casework.Owed)
+	_, err := s.Apply(ctx, ops)
+	ok(t, err)
+	ok(t, s.WriteCase(ctx, store.CaseWrite{Case: &third, Calls: calls}))
+	at := func(id int) time.Time { return someday.Add(time.Duration(id) * time.Minute) }
+	want := []casework.NumberSum{
+		{Number: "+37190000119", Country: "LV", Calls: 1, Retail: 30, Pending: 1, First: at(53), Last: at(53)},
+		{Number: "+37190000112", Country: "LV", Calls: 2, Retail: 12, Pending: 1, Free: 1, First: at(51), Last: at(52)},
+		{Number: "+37190000114", Country: "LV", Calls: 1, Retail: 12, Free: 1, First: at(54), Last: at(54)},
+		{Calls: 1, Retail: 1, First: at(55), Last: at(55)},
+	}
+	got, err := s.CaseNumbers(ctx, 3, casework.NumberSum{}, 9)
+	ok(t, err)
+	same(t, "numbers", got, want)
+	var paged []casework.NumberSum
+	for after := (casework.NumberSum{}); ; {
+		page, err := s.CaseNumbers(ctx, 3, after, 1)
+		ok(t, err)
+		if len(page) == 0 {
+			break
+		}
+		paged, after = append(paged, page...), page[0]
+	}
+	same(t, "numbers, one a page", paged, want)
+	to, err := s.CaseCalls(ctx, store.CaseCallFilter{Case: 3, Number: "+37190000112", After: ID(51)})
+	ok(t, err)
+	if len(to) != 1 || to[0].Call != ID(52) {
+		t.Errorf("calls to a number: %+v", to)
+	}
 }
 
 func pieces(t *testing.T, s store.Store) {
