@@ -356,12 +356,28 @@ func (s *story) proven() {
 	dir, archive := t.TempDir(), filepath.Join(t.TempDir(), "case.zip")
 	s.cli("case", "export", s.number, "--output", archive)
 	unzip(t, archive, dir)
-	verify := func() (string, error) {
-		out, err := exec.CommandContext(t.Context(), "python3", filepath.Join(dir, "verify.py"), filepath.Join(dir, "journal.evidence"), "--files", filepath.Join(dir, "files.signed")).CombinedOutput()
+	verify := func(seen ...string) (string, error) {
+		args := append([]string{filepath.Join(dir, "verify.py"), filepath.Join(dir, "journal.evidence"), "--files", filepath.Join(dir, "files.signed")}, seen...)
+		out, err := exec.CommandContext(t.Context(), "python3", args...).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := verify(); err != nil || !strings.Contains(out, "good") {
+	// The customer has a mail from before, which names a checkpoint that the file must have.
+	bill := s.p.one(anna, "Bill 1", time.Second)
+	mark := bill.header.Get("Ringfence-Checkpoint")
+	if mark == "" || !strings.Contains(bill.text, mark) || !strings.Contains(bill.html, mark) {
+		t.Errorf("the mail of the bill has the mark %q: %s", mark, bill.text)
+	}
+	if out, err := verify("--seen", mark); err != nil || !strings.Contains(out, "good") {
 		t.Fatalf("%v: %s", err, out)
+	}
+	other := strings.Map(func(r rune) rune {
+		if r == 'a' {
+			return 'b'
+		}
+		return r
+	}, mark)
+	if out, err := verify("--seen", other); err == nil {
+		t.Errorf("a checkpoint that the journal never had, %s, is in the file: %s", other, out)
 	}
 	file := filepath.Join(dir, "journal.evidence")
 	good, err := os.ReadFile(file)

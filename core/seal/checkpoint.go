@@ -71,6 +71,16 @@ func (c *Checkpoint) Mark() string {
 	return fmt.Sprintf("%d-%s", c.Number, hex.EncodeToString(h[:]))
 }
 
+// NumberOf is the number of the checkpoint that a mark names; 0 when it names none.
+func NumberOf(mark string) int64 {
+	number, _, _ := strings.Cut(mark, "-")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, n)
+}
+
 // ErrCheckpoint says that a text is not a checkpoint of ours, or not signed with a key that is known.
 var ErrCheckpoint = errors.New("not a checkpoint")
 

@@ -130,6 +130,7 @@ func TestAMailArrivesWhole(t *testing.T) {
 			p := (&post{onAuth: login}).start(t, security)
 			s := sender(t, options(p, withLogin, func(o *Options) { o.TLS, o.ReplyTo = security, "help@example.net" }))
 			m := notice()
+			m.Checkpoint = "17-2f0c"
 			if err := s.Send(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
@@ -153,6 +154,7 @@ func TestAMailArrivesWhole(t *testing.T) {
 				"Message-ID": "<n.17.ana@example.net>", "Date": "Mon, 23 Nov 2026 09:30:00 +0000", "Auto-Submitted": "auto-generated",
 				"Subject": m.Subject, "From": `"Example Telecom" <notices@example.net>`, "Reply-To": "<help@example.net>", "Mime-Version": "1.0",
 				"List-Unsubscribe": "<" + m.Off + ">", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+				"Ringfence-Checkpoint": m.Checkpoint,
 			} {
 				if got := mail.head[textKey(name)]; len(got) != 1 || got[0] != want {
 					t.Errorf("%s: %q, want %q", name, got, want)

@@ -3,6 +3,8 @@ package casefile
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,12 +97,45 @@ func (c *Casefile) ExportCase(ctx context.Context, w io.Writer, id int64, checkp
 	if err != nil {
 		return err
 	}
-	q := &Request{Case: id, Title: k.Title, Customer: k.Customer, Name: handle(k.Customer), Provider: c.o.Provider, Version: c.o.Version, Changes: c.o.Changes, Calls: idsOf(calls), Checkpoints: checkpoints}
+	q := &Request{Case: id, Title: k.Title, Customer: k.Customer, Name: handle(k.Customer), Provider: c.o.Provider, Version: c.o.Version, Changes: c.o.Changes, Calls: idsOf(calls)}
 	if v, ok := c.o.Book.Customer(k.Customer); ok && v.Name != "" {
 		q.Name = v.Name
+	}
+	if q.Checkpoints, err = c.named(ctx, k.Customer, calls, checkpoints); err != nil {
+		return err
 	}
 	if c.o.Checks != nil {
 		q.Checks = c.o.Checks(ctx)
 	}
 	return c.Export(ctx, w, q, now)
+}
+
+// mostNamed bounds the checkpoints that a case file has because messages named them.
+const mostNamed = 500
+
+// named adds to the checkpoints that are asked for those that messages to the customer named since the first call: what somebody has in a mail must be in the file.
+func (c *Casefile) named(ctx context.Context, customer string, calls []casework.CaseCall, asked []int64) ([]int64, error) {
+	if len(calls) == 0 {
+		return asked, nil
+	}
+	since := slices.MinFunc(calls, func(a, b casework.CaseCall) int { return a.Begun.Compare(b.Begun) }).Begun
+	all := map[int64]bool{}
+	for f := (store.NoticeFilter{Account: customer, Limit: 200}); len(all) < mostNamed; {
+		page, err := c.o.Store.Notices(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			for _, d := range page[i].Deliveries {
+				if d.Point > 0 {
+					all[d.Point] = true
+				}
+			}
+		}
+		if len(page) < f.Limit || page[len(page)-1].At.Before(since) {
+			break
+		}
+		f.Before = page[len(page)-1].ID
+	}
+	return append(slices.Sorted(maps.Keys(all)), asked...), nil
 }

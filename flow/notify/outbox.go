@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/seal"
 	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
@@ -316,6 +317,7 @@ func (n *Notifier) handOver(ctx context.Context, send Send, d *store.DueDelivery
 	if err != nil {
 		return err
 	}
+	d.Point = seal.NumberOf(m.Checkpoint)
 	return send(ctx, m)
 }
 

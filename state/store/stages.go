@@ -57,7 +57,7 @@ type Stages interface {
 	// set to sending with Tries+1 and Next = until by one conditional write, so that two nodes never hold the same one,
 	// and one that a dead node held comes back. They come with their notice.
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
-	// SettleDelivery records the result of a try: State, Next, Error, Sent, by notice, person and channel. d is what
+	// SettleDelivery records the result of a try: State, Next, Error, Sent, Point, by notice, person and channel. d is what
 	// ClaimDeliveries gave, changed: if it is not sending under that Claim any more (its time ran out and another node took
 	// it, it was settled, or queued again) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only, to
 	// Off from Digest too. Settled as sending with a later Next, a claim is renewed.
@@ -265,6 +265,7 @@ type Delivery struct {
 	Sent    time.Time
 	Error   string // of the last try
 	Ref     string // Message-ID, fixed when the delivery is made
+	Point   int64  // number of the checkpoint of the journal that the last try named; 0 is none
 }
 
 // DueDelivery is a delivery to be tried, with its notice (without the notice's other deliveries).

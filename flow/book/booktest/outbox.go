@@ -90,7 +90,7 @@ func (s *Store) SettleDelivery(_ context.Context, d store.Delivery, facts ...sto
 		if is.State != from && is.State != or || is.Claim != d.Claim {
 			return store.ErrMoved
 		}
-		is.State, is.Next, is.Error, is.Sent = d.State, d.Next, d.Error, d.Sent
+		is.State, is.Next, is.Error, is.Sent, is.Point = d.State, d.Next, d.Error, d.Sent, d.Point
 		return nil
 	})
 }

@@ -22,11 +22,11 @@ var noticeTable = table[store.Notice]{
 
 var deliveries = table[store.Delivery]{
 	"delivery", "deliveries", 3,
-	"notice, person, channel, address, state, tries, claim, next, sent, error, ref",
+	"notice, person, channel, address, state, tries, claim, next, sent, error, ref, checkpoint",
 	func(d *store.Delivery) []any {
 		return []any{
 			&d.Notice, (*short)(&d.Person), (*short)(&d.Channel), &d.Address, &d.State, &d.Tries, &d.Claim, &d.Next, &d.Sent, &d.Error,
-			&d.Ref,
+			&d.Ref, &d.Point,
 		}
 	},
 }
@@ -218,8 +218,8 @@ func (s *Queries) SettleDelivery(ctx context.Context, d store.Delivery, facts ..
 	case store.Off:
 		or = store.Digest
 	}
-	sql := "UPDATE delivery SET state = $4, next = $5, error = $6, sent = $7 WHERE " + deliveryKey + " AND claim = $8 AND state IN ($9, $10)"
-	args := append(keyOf(&d), string(d.State), Micros(d.Next), d.Error, Micros(d.Sent), d.Claim, string(from), string(or))
+	sql := "UPDATE delivery SET state = $4, next = $5, error = $6, sent = $7, checkpoint = $11 WHERE " + deliveryKey + " AND claim = $8 AND state IN ($9, $10)"
+	args := append(keyOf(&d), string(d.State), Micros(d.Next), d.Error, Micros(d.Sent), d.Claim, string(from), string(or), d.Point)
 	return s.change(ctx, delivery(&d), store.ErrMoved, facts, sql, args...)
 }
 

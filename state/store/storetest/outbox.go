@@ -137,7 +137,7 @@ func deliveries(t *testing.T, s store.Store) {
 		t.Fatalf("claimed %+v", got)
 	}
 	d = got[1].Delivery
-	d.State, d.Sent, d.Error, d.Next = store.Sent, T0.Add(time.Hour), "", time.Time{}
+	d.State, d.Sent, d.Error, d.Next, d.Point = store.Sent, T0.Add(time.Hour), "", time.Time{}, 17
 	ok(t, s.SettleDelivery(ctx, d, store.Fact{Kind: "notice.sent"}))
 	same(t, "settled", readNotice(t, s, b.ID).Deliveries[0], d)
 	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"notice.tried", "notice.sent"})
