@@ -41,6 +41,16 @@ func (c Cause) Forwards() bool {
 	return c == ForwardAlways || c == ForwardBusy || c == ForwardNoAnswer || c == ForwardUnreachable
 }
 
+// ParseCause reads one; "" is a call that was dialled.
+func ParseCause(text string) (Cause, bool) {
+	for _, c := range [...]Cause{Dialled, ForwardAlways, ForwardBusy, ForwardNoAnswer, ForwardUnreachable, Redirected, Transferred} {
+		if string(c) == text {
+			return c, true
+		}
+	}
+	return Dialled, false
+}
+
 // State of an open call.
 type State string
 

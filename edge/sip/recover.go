@@ -243,6 +243,9 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 				l.hangup(&ending{status: 487, lines: elsewhere})
 			}
 		}
+		if b.a.state == closed || b.peer.state == closed { // its phone had hung up, and what it transferred the other party to was not answered
+			b.finish(ending{by: call.System, why: policy.PeerGone})
+		}
 		b.remember() // sequence numbers continue from here, also after another restart
 		return
 	}

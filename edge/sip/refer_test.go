@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
+	"ringfence/flow/location"
 )
 
 const aliceLogin = `Proxy-Authorization: Digest username="alice", realm="r", nonce="n", uri="sip:x", response="good", qop=auth, nc=00000001, cnonce="c"`
@@ -316,4 +318,97 @@ func TestAFloodOfTransfers(t *testing.T) {
 		}
 		w.hangUp(a)
 	})
+}
+
+// The called phone transfers too: its line pays for the new call, and the carrier's call stays as it was.
+func TestACalledPhoneTransfers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		sentOnPlan(w, account.Forwards{})
+		bob := w.bob()
+		in := w.comesIn("t1")
+		inv := bob.expect("INVITE")
+		bob.answer(inv, 200, "bb", sdp)
+		in.take(w.carrier.find("200 INVITE"))
+		bob.expect("ACK")
+		in.request("ACK", "")
+		b := bob.accepted(inv, "bb")
+		login := strings.Replace(aliceLogin, `"alice"`, `"bob"`, 1)
+		b.request("REFER", "", "Refer-To: <sip:0900@10.0.0.1>", login)
+		bob.expect("202 REFER")
+		if got := bob.progress(); !strings.Contains(got[len(got)-1], " 403 ") {
+			t.Errorf("to a premium number: %q", got)
+		}
+		b.request("REFER", "", "Refer-To: <tel:07700900123>", "Refer-Sub: false", login)
+		if m := bob.expect("202 REFER"); string(m.Get(message.HReferSub)) != "false" {
+			t.Errorf("%s", m.Bytes())
+		}
+		out := w.spare.expect("INVITE")
+		if a := w.sentOn(); a.Line != "bob" || a.Cause != call.Transferred || a.Parent != "call-1" || a.Turns != 1 {
+			t.Errorf("asked: %+v", a)
+		}
+		w.spare.answer(out, 200, "s", strings.Replace(sdpB, "6000", "7000", 1))
+		w.spare.expect("ACK")
+		bob.answer(bob.expect("BYE"), 200, "", "")
+		m := w.carrier.next2("INVITE", "UPDATE")
+		w.carrier.answer(m, 200, "", sdpB)
+		w.carrier.find("ACK")
+		w.gate.cut("call-2", policy.LineDaySpent, policy.Figures{})
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		w.spare.answer(w.spare.find("BYE"), 200, "", "")
+	})
+}
+
+// After a crash a transferred call is one conversation still. One whose phone had hung up before the transfer was answered ends: nobody would hear the other party.
+func TestATransferOutlivesTheProcess(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		inWorld(t, func(w *world) {
+			w.loose = true
+			toSpare(w)
+			a, b := w.connect("t1")
+			a.refer("<sip:07700900123@10.0.0.1>")
+			w.phone.expect("202 REFER")
+			inv := w.spare.expect("INVITE")
+			states := map[call.ID]call.State{"call-1": call.Answered, "call-2": call.Setup}
+			if done {
+				states["call-2"] = call.Answered
+				w.spare.answer(inv, 200, "s", sdp)
+				w.spare.expect("ACK")
+				w.phone.answer(w.phone.find("BYE"), 200, "", "")
+			} else {
+				w.spare.answer(inv, 180, "s", "")
+				a.request("BYE", "")
+				w.phone.find("200 BYE")
+			}
+			time.Sleep(2 * time.Second)
+			var before []gate.Recovered
+			w.gate.mu.Lock()
+			for id, state := range states {
+				before = append(before, gate.Recovered{ID: id, State: state, Snapshot: w.gate.answered[id], Begun: time.Now()})
+			}
+			w.gate.mu.Unlock()
+			w.edge.net.Stop()
+			second := &world{t: t, net: w.net, gate: w.gate, trunks: w.trunks, where: location.New(location.Options{}), opts: Options{Shards: 3}, before: before}
+			second.phone, second.carrier, second.spare = w.phone, w.carrier, w.spare
+			second.start()
+			defer second.stop()
+			if !done {
+				w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+				w.spare.answer(w.spare.find("CANCEL"), 200, "", "")
+				w.spare.answer(inv, 487, "s", "")
+				return
+			}
+			for range 3 {
+				for _, p := range []*peer{w.carrier, w.spare} {
+					for m, err := p.next(3 * time.Second); err == nil; m, err = p.next(3 * time.Second) {
+						if m.IsRequest() && m.Method() != message.ACK {
+							p.answer(m, 200, "", sdp)
+						}
+					}
+				}
+			}
+			b.seq += 10
+			b.request("BYE", "")
+			w.spare.answer(w.spare.find("BYE"), 200, "", "")
+		})
+	}
 }

@@ -94,7 +94,7 @@ func TestTheTwoShellsAgree(t *testing.T) {
 	for _, why := range []policy.Reason{
 		policy.Hangup, policy.TooLong, policy.LineDaySpent, policy.LineMonthSpent, policy.AccountDaySpent, policy.AccountMonthSpent,
 		policy.DestinationClosed, policy.CutRestricted, policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.TooManyRestricted, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
-		policy.LineLocked, policy.CutLocked, policy.NoAnswer, policy.Cancelled,
+		policy.LineLocked, policy.CutLocked, policy.NoAnswer, policy.Cancelled, policy.SentToEmergency,
 	} {
 		if reasons[why] == 0 {
 			t.Errorf("no call ended with %v: the test says nothing about it", why.Code())
@@ -264,9 +264,12 @@ func randomEvents(r *rand.Rand, now time.Time, n int) []event {
 		if r.IntN(3) == 0 {
 			e.Rings, e.Unanswered = time.Duration(1+r.IntN(900))*time.Second+25*time.Microsecond, r.IntN(3) == 0
 		}
+		if r.IntN(6) == 0 {
+			e.Cause = []call.Cause{call.ForwardAlways, call.ForwardBusy, call.Redirected, call.Transferred}[r.IntN(4)]
+		}
 		switch r.IntN(10) {
 		case 0:
-			e.Inbound, e.Dialled = true, "02079460000"
+			e.Cause, e.Inbound, e.Dialled = "", true, "02079460000"
 		case 1, 2, 3, 4:
 			e.Dialled = numbers[r.IntN(4)]
 		case 5:
@@ -298,7 +301,7 @@ func (h *house) live(e *event) play.Result {
 }
 
 func (h *house) call(c *play.Call) play.Result {
-	a := Attempt{Line: c.Line, Dialled: c.Dialled}
+	a := Attempt{Line: c.Line, Dialled: c.Dialled, Sent: engine.Sent{Cause: c.Cause}}
 	if c.Inbound {
 		line, _ := h.book.Line(c.Line)
 		a = Attempt{Trunk: play.Carrier, Dialled: "+" + line.Number(), Caller: c.Dialled}

@@ -34,6 +34,7 @@ type Call struct {
 	Unanswered bool
 	Inbound    bool          // Line is called, by Dialled: its calls are free, judged by hot lists alone and bounded in length
 	Wants      time.Duration // talk time after which its caller hangs up
+	Cause      call.Cause    // what made it, if nobody dialled it
 	// Hashes (habit.Hash) of the network that it comes from and of the phone's product; 0 is unknown.
 	Place, Device uint32
 }
@@ -234,7 +235,9 @@ const Carrier = "carrier"
 
 func (p *Player) understand(s *engine.Subject, c *Call) {
 	if !c.Inbound {
-		p.attempt.Line, p.attempt.Dialled, p.attempt.From = c.Line, c.Dialled, restrict.From{Origin: c.Place, Product: c.Device}
+		a := &p.attempt
+		a.Line, a.Dialled, a.Cause = c.Line, c.Dialled, c.Cause
+		a.From = a.Place(restrict.From{Origin: c.Place, Product: c.Device})
 		p.rules.Understand(s, &p.attempt, c.At)
 		return
 	}

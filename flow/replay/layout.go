@@ -7,7 +7,7 @@ import (
 )
 
 // The columns that a row is read from. Only those of required must be there.
-var fields = []string{"id", "time", "line", "customer", "kind", "dialled", "seconds", "ring_seconds", "answered", "source", "user_agent", "duration"}
+var fields = []string{"id", "time", "line", "customer", "kind", "dialled", "seconds", "ring_seconds", "answered", "source", "user_agent", "duration", "cause"}
 
 var required = []string{"time", "line", "dialled", "seconds"}
 
@@ -28,7 +28,7 @@ func Layouts() []Layout {
 	return []Layout{
 		{Name: "native", Columns: same},
 		{Name: "ringfence", Nanos: true, Columns: map[string]string{
-			"id": "id", "time": "begun", "line": "line", "customer": "account", "kind": "direction", "dialled": "dialled",
+			"id": "id", "time": "begun", "line": "line", "customer": "account", "kind": "direction", "dialled": "dialled", "cause": "cause",
 			"seconds": "talk_ns", "ring_seconds": "ring_ns", "answered": "answered", "source": "source", "user_agent": "user_agent",
 		}},
 		{Name: "asterisk", Columns: map[string]string{

@@ -35,7 +35,7 @@ type reader struct {
 	origins
 	records
 	zone   *time.Location
-	at     [12][]int // cells, by the index of the field
+	at     [fCause + 1][]int // cells, by the index of the field
 	layout Layout
 	strict bool // the native layout: times have an offset, answered is 1 or 0
 	names  *names
@@ -93,6 +93,7 @@ const (
 	fSource
 	fAgent
 	fDuration
+	fCause
 )
 
 // newReader reads the header, and what else a file begins with. An error says what is missing. first is the first piece of the file, of which the
@@ -251,6 +252,9 @@ func (r *reader) row(c *play.Call, cells [][]byte, texts *strings.Builder) (why 
 	}
 	if c.Unanswered = !answered; c.Unanswered {
 		c.Wants = 0
+	}
+	if c.Cause, ok = call.ParseCause(string(r.cell(cells, fCause))); !ok {
+		return r.unlike(cells, fCause, "a cause as records have it, or nothing")
 	}
 	n := r.of(line, customer)
 	c.Place, c.Device = r.origins.place(r.cell(cells, fSource)), r.origins.device(r.cell(cells, fAgent))
