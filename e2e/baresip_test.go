@@ -30,6 +30,12 @@ func baresipModules() (dir string) {
 // Its own choice of media ports, 10,000 to 20,000, would meet those of process.FreePort.
 func baresip(t *testing.T, s *server, line, password, command string, seconds int) (string, []int16) {
 	t.Helper()
+	return baresipOver(t, way{server: s.sip, transport: "udp"}, line, password, command, seconds, "")
+}
+
+// baresipOver is baresip that reaches the server in a way, with further lines of its configuration.
+func baresipOver(t *testing.T, w way, line, password, command string, seconds int, lines string) (string, []int16) {
+	t.Helper()
 	dir := t.TempDir()
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:0
 net_interface 127.0.0.1
@@ -44,10 +50,11 @@ module sndfile.so
 module_app account.so
 module_app menu.so
 snd_path %s
-`, baresipModules(), dir)
+%s
+`, baresipModules(), dir, lines)
 	must(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "accounts"), []byte(fmt.Sprintf(
-		"<sip:%s@%s>;auth_user=%s;auth_pass=%s;regint=60;audio_codecs=PCMA\n", line, s.sip, line, password)), 0o600))
+		"<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;regint=60;audio_codecs=PCMA\n", line, w.server, w.transport, line, password)), 0o600))
 	cmd := exec.Command("baresip", "-f", dir, "-v", "-e", command, "-t", fmt.Sprint(seconds))
 	cmd.Dir = dir
 	kill := time.AfterFunc(time.Duration(seconds+15)*time.Second, func() { _ = cmd.Process.Kill() })
