@@ -340,6 +340,6 @@ func (s *Server) exportCredit(ctx context.Context, in *struct {
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/pdf")
-		_ = s.d.Billing.WriteCredit(hc.BodyWriter(), &e) // a client that went away is no fault of ours
+		_ = s.d.Billing.WriteCredit(hc.Context(), hc.BodyWriter(), &e) // a client that went away is no fault of ours
 	}}, nil
 }

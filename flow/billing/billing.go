@@ -29,6 +29,7 @@ type Store interface {
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
 	CaseCalls(ctx context.Context, f store.CaseCallFilter) ([]casework.CaseCall, error)
 	Clock(ctx context.Context) (time.Time, error)
+	ErasureOf(ctx context.Context, customer string) (store.Erasure, error)
 }
 
 // Options of New.

@@ -143,7 +143,7 @@ type sumXML struct {
 func (b *Billing) head(ctx context.Context, bill *Bill) (h head, err error) {
 	zone := b.o.Book.Zone(bill.Customer)
 	h = head{
-		Number: bill.Number, Customer: account.Handle(bill.Customer), Name: b.name(bill.Customer), Provider: b.o.Provider, VATID: b.o.VATID, Currency: money.Billing().Code,
+		Number: bill.Number, Customer: account.Handle(bill.Customer), Name: b.name(ctx, bill.Customer), Provider: b.o.Provider, VATID: b.o.VATID, Currency: money.Billing().Code,
 		From: bill.From.In(zone).Format(time.RFC3339), Until: bill.Until.In(zone).Format(time.RFC3339), Issued: bill.Made.In(zone).Format(time.DateOnly),
 		Due: bill.Due.In(zone).Format(time.DateOnly), Calls: bill.Calls, Net: bill.Net.String(), Rate: bill.Rate.String(), VAT: bill.VAT.String(),
 		Rounded: (bill.Net + bill.VAT - bill.Gross).String(), Total: bill.Gross.String(),
@@ -155,9 +155,13 @@ func (b *Billing) head(ctx context.Context, bill *Bill) (h head, err error) {
 	return h, err
 }
 
-func (b *Billing) name(customer string) string {
+// name is the customer's as bills must have it, also of one whose data was erased.
+func (b *Billing) name(ctx context.Context, customer string) string {
 	if c, ok := b.o.Book.Customer(customer); ok && c.Name != "" {
 		return c.Name
+	}
+	if e, err := b.o.Store.ErasureOf(ctx, customer); err == nil && e.Name != "" {
+		return e.Name
 	}
 	return account.Handle(customer)
 }

@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/money"
 	"ringfence/flow/billing"
+	"ringfence/state/store"
 )
 
 func TestFilesOfABill(t *testing.T) {
@@ -54,7 +55,7 @@ func TestFilesOfABill(t *testing.T) {
 	e, err := b.Credit(ctx, billing.Credit{Customer: "acme", Net: money.Pound, Reason: "a fault of ours \u202e<script>", Reference: "x", By: "tom"})
 	must(t, err)
 	out.Reset()
-	must(t, b.WriteCredit(&out, &e))
+	must(t, b.WriteCredit(t.Context(), &out, &e))
 	if !strings.HasPrefix(out.String(), "%PDF-1.") {
 		t.Errorf("no PDF: %.40q", out.String())
 	}
@@ -94,5 +95,18 @@ func TestAWrongRowBooksNothing(t *testing.T) {
 	}
 	if _, err := b.Import(ctx, "tom", []byte("Customer,Amount\n"), time.Now()); err == nil {
 		t.Error("a file without references was taken")
+	}
+}
+
+// TestABillKeepsItsName: a copy of a bill has the customer's name, also when everything else about the customer was erased.
+func TestABillKeepsItsName(t *testing.T) {
+	p := newProvider(t)
+	ctx, b := t.Context(), p.billing(p.db)
+	_, err := p.db.BeginErasure(ctx, store.Erasure{Customer: "zed~12345678", Name: "Zed & Sons", By: "t", Begun: time.Now()}, func(int64) []store.Fact { return nil })
+	must(t, err)
+	var out strings.Builder
+	must(t, b.WriteBill(ctx, &out, &billing.Bill{Number: 99, Customer: "zed~12345678", State: store.BillIssued, Made: time.Now()}, billing.XML))
+	if !strings.Contains(out.String(), "Zed &amp; Sons") {
+		t.Error(out.String())
 	}
 }

@@ -68,7 +68,7 @@ func (b *Billing) writePDF(ctx context.Context, w io.Writer, bill *Bill) error {
 	s.line("B", 18, fmt.Sprintf("Bill %d: %s by %s", bill.Number, c.Shown(bill.Gross), bill.Due.In(zone).Format("2 January 2006")))
 	s.Ln(3)
 	s.letterhead(&b.o)
-	s.line("", 10, "To: "+b.name(bill.Customer)+" ("+account.Handle(bill.Customer)+")")
+	s.line("", 10, "To: "+b.name(ctx, bill.Customer)+" ("+account.Handle(bill.Customer)+")")
 	s.line("", 10, fmt.Sprintf("Issued %s. Calls from %s until %s; calls that began earlier have come late.", bill.Made.In(zone).Format("2 January 2006"),
 		bill.From.In(zone).Format("2 January 2006 15:04"), bill.Until.In(zone).Format("2 January 2006 15:04")))
 	s.Ln(4)
@@ -99,7 +99,7 @@ func (s *sheet) letterhead(o *Options) {
 }
 
 // WriteCredit writes a credit note as PDF.
-func (b *Billing) WriteCredit(w io.Writer, e *Entry) error {
+func (b *Billing) WriteCredit(ctx context.Context, w io.Writer, e *Entry) error {
 	zone, c := b.o.Book.Zone(e.Customer), money.Billing()
 	title := fmt.Sprintf("Credit note %d", e.Number)
 	s := newSheet(title, e.At)
@@ -107,7 +107,7 @@ func (b *Billing) WriteCredit(w io.Writer, e *Entry) error {
 	s.line("B", 18, title+": "+c.Shown(gross))
 	s.Ln(3)
 	s.letterhead(&b.o)
-	s.line("", 10, "To: "+b.name(e.Customer)+" ("+account.Handle(e.Customer)+")")
+	s.line("", 10, "To: "+b.name(ctx, e.Customer)+" ("+account.Handle(e.Customer)+")")
 	s.line("", 10, "Issued "+e.At.In(zone).Format("2 January 2006")+", reference "+e.Reference)
 	s.line("", 10, "Why: "+e.Text)
 	s.Ln(4)
