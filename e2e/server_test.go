@@ -289,6 +289,7 @@ type record struct {
 	A                                  string `json:"a_call_id"`
 	Text                               string `json:"text"`
 	Refused                            bool   `json:"refused"`
+	ID, Cause, Parent                  string
 }
 
 // cdrs waits until a line has n records of calls that were connected, newest first.

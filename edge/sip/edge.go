@@ -5,7 +5,7 @@
 // Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
 // locks. Read the files beside their RFC: registrar.go 3261 §10, flows.go 5626, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
 // dialog.go 3261 §12, early.go 3261 §12.1 and 3311, reliable.go 3262, session.go 3264, timer.go 4028; bridge.go joins the legs, trunk.go has the
-// routes to carriers, and recover.go has what a restart needs.
+// routes to carriers, link.go joins two calls (divert.go forwards, refer.go transfers), and recover.go has what a restart needs.
 package sip
 
 import (
