@@ -91,7 +91,6 @@ type edit struct {
 type leak struct {
 	seq    int64
 	at     time.Time
-	line   string
 	source fact.Source
 }
 
@@ -273,7 +272,7 @@ func (h *History) ofLine(row *fact.Row) error {
 			return err
 		}
 		if f.Right != nil && *f.Right {
-			h.leaks = append(h.leaks, leak{row.Seq, row.At, row.Line, f.Source})
+			h.leaks = append(h.leaks, leak{row.Seq, row.At, f.Source})
 		}
 	case fact.KindDeviceNew:
 		var f fact.DeviceNew

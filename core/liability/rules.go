@@ -276,7 +276,7 @@ func (x *asked) secrecy() Ruling {
 			continue
 		}
 		if same(l.source, x.a.Source) {
-			return says(Broken, fmt.Sprintf("the call came from where the password of the decoy line %s was known, which was given to nobody (%s)", account.Handle(l.line), l.at.UTC().Format(time.DateTime)), l.seq)
+			return says(Broken, fmt.Sprintf("the call came from where the password of a decoy line was known, which was given to nobody (%s)", l.at.UTC().Format(time.DateTime)), l.seq)
 		}
 		f := tells("where the caller had the password from: that of a decoy line, given to nobody, was known elsewhere at the time")
 		f.Facts = []int64{l.seq}
