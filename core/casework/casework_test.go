@@ -156,6 +156,29 @@ func TestItemsEnd(t *testing.T) {
 	}
 }
 
+// A token acts under its own name in the journal. Whoever proposed a decision on the page cannot agree to it with a token of theirs, nor the other way.
+func TestNobodyIsTheirOwnSecondPerson(t *testing.T) {
+	for _, c := range []struct {
+		proposed, agrees string
+		ok               bool
+	}{
+		{"staff/tom", "staff/tom", false},
+		{"staff/tom", "staff/tom (token backup)", false},
+		{"staff/tom (token backup)", "staff/tom", false},
+		{"staff/tom (token a)", "staff/tom (token b)", false},
+		{"staff/tom", "staff/tom2", true},
+		{"staff/tom (token a)", "staff/maya (token a)", true},
+	} {
+		i := Item{Kind: Decision, What: Refund, Amount: 5, By: c.proposed}
+		if err := i.Second(true, "", c.agrees, day); (err == nil) != c.ok {
+			t.Errorf("%s agrees to %s: %v", c.agrees, c.proposed, err)
+		}
+		if !c.ok && Alone([]Item{{Kind: Decision, What: Refund, Amount: 5, By: c.proposed, EndedBy: c.agrees, How: Made}}) != 5 {
+			t.Errorf("%s and %s are two", c.proposed, c.agrees)
+		}
+	}
+}
+
 func TestFileNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"alarm.log": "alarm.log", `C:\Users\me\alarm.log`: "alarm.log", "../../etc/passwd": "passwd", "": "file", "..": "file", ".htaccess": "htaccess",

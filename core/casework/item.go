@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"ringfence/core/money"
+	"ringfence/core/person"
 )
 
 // Kind is what an item of a case is.
@@ -110,7 +111,7 @@ func (i *Item) Second(agree bool, why, by string, now time.Time) error {
 	switch {
 	case i.Kind != Decision:
 		return fmt.Errorf("%s %d needs no second person: %w", i.Kind, i.N, ErrStep)
-	case agree && by == i.By:
+	case agree && person.Same(by, i.By):
 		return fmt.Errorf("decision %d is your own: a second person must agree to it: %w", i.N, ErrStep)
 	case agree:
 		return i.End(Made, why, by, now)
@@ -122,7 +123,7 @@ func (i *Item) Second(agree bool, why, by string, now time.Time) error {
 // the limit in steps.
 func Alone(items []Item) (sum money.Micro) {
 	for n := range items {
-		if i := &items[n]; i.Kind == Decision && i.How == Made && i.EndedBy == i.By && gives(i.What) {
+		if i := &items[n]; i.Kind == Decision && i.How == Made && person.Same(i.EndedBy, i.By) && gives(i.What) {
 			sum = sum.Add(i.Amount)
 		}
 	}

@@ -63,6 +63,18 @@ type Who struct {
 // Operator is who has the socket of this machine, or a token of the configuration: an admin without a person.
 func Operator(actor string) Who { return Who{Role: Admin, Actor: actor} }
 
+// Acting is how the journal has what a person does with a token of theirs: the person, and the token's name.
+func Acting(actor, token string) string { return actor + tokenMark + token + ")" }
+
+const tokenMark = " (token "
+
+// Same says that two actors of the journal are one person, whether they came with a session or with a token.
+func Same(a, b string) bool {
+	a, _, _ = strings.Cut(a, tokenMark)
+	b, _, _ = strings.Cut(b, tokenMark)
+	return a == b
+}
+
 // Own says that something of a customer is theirs to see: of a customer's people only what is their own customer's, of a reseller's what is its customers'.
 func (w *Who) Own(customer string) bool {
 	return w.Customer == "" || w.Customer == customer || customer != "" && w.Below != nil && w.Below(customer)

@@ -13,6 +13,7 @@ import (
 	"ringfence/core/casework"
 	"ringfence/core/liability"
 	"ringfence/core/money"
+	"ringfence/core/person"
 	"ringfence/flow/desk"
 )
 
@@ -204,7 +205,7 @@ func (q *query) worker(actor string) template.HTML {
 func (s *Server) itemRow(q *query, i *casework.Item, path string) itemRow {
 	r := itemRow{
 		N: i.N, Late: i.Waits() && !i.Due.IsZero() && q.now.After(i.Due), Path: path, Kind: string(i.Kind), Look: q.t("case.kind-" + word(i.Kind)), By: q.worker(i.By), Text: bdi(harmless(i.Text, casework.MaxText)), At: q.at(i.At), Due: q.at(i.Due),
-		Amount: i.Amount, Calls: i.Calls, Waits: i.Waits(), Mine: i.By == q.ID,
+		Amount: i.Amount, Calls: i.Calls, Waits: i.Waits(), Mine: person.Same(i.By, q.ID),
 	}
 	if i.Owner != "" {
 		r.Owner = name(i.Owner)

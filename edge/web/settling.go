@@ -267,7 +267,7 @@ func (s *Server) planDeed(q *query, f *desk.File) (d caseDeed, ok bool, err erro
 			of = p
 		}
 		for _, x := range p.Payments {
-			counted[x.Reference] = counted[x.Reference] || p.State != core.PlanReplaced
+			counted[x.Reference] = true
 		}
 	}
 	if of == nil {

@@ -219,7 +219,7 @@ func (p *People) let(ctx context.Context, text, kind string, from From) (person.
 	v := view(s)
 	who := person.Who{Person: s.ID, Customer: s.Customer, Role: v.Role, Actor: v.Actor(), Proved: x.Proved, Enrol: v.Role.Staff() && !v.Second() && !p.o.Lax}
 	if kind == store.PassToken {
-		who.Actor += " (token " + x.Name + ")"
+		who.Actor = person.Acting(who.Actor, x.Name)
 		who.Scopes = session(x).Scopes
 		if who.Scopes == nil {
 			who.Scopes = []person.Scope{}

@@ -142,7 +142,7 @@ func (d *Desk) PayPlan(ctx context.Context, by string, id int64, reference strin
 	return p, d.o.Store.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{p}}, facts...)
 }
 
-// onceOnly wants a payment to count towards no other plan of the customer.
+// onceOnly wants a payment to count towards no other plan of the customer, nor to one that was replaced: the plan that follows is over less by it.
 func (d *Desk) onceOnly(ctx context.Context, p *settle.Plan, reference string) error {
 	all, err := d.o.Store.Plans(ctx, PlanFilter{Customer: p.Customer, Limit: perPage})
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *Desk) onceOnly(ctx context.Context, p *settle.Plan, reference string) e
 	}
 	for i := range all {
 		counts := slices.ContainsFunc(all[i].Payments, func(x settle.Payment) bool { return x.Reference == reference })
-		if counts && all[i].ID != p.ID && all[i].State != settle.PlanReplaced {
+		if counts && all[i].ID != p.ID {
 			return fmt.Errorf("payment %q counts towards plan %d: %w", reference, all[i].ID, ErrStep)
 		}
 	}
@@ -247,6 +247,9 @@ func (d *Desk) remind(ctx context.Context, p *settle.Plan, now time.Time) error 
 	if !due || slices.Contains(p.Sent, mark) {
 		return nil
 	}
+	if disputed, err := d.disputed(ctx, p.Case); err != nil || disputed {
+		return err
+	}
 	facts := []store.Fact{}
 	if p.Note(now) {
 		facts = append(facts, ended(p, auto, now))
@@ -254,6 +257,13 @@ func (d *Desk) remind(ctx context.Context, p *settle.Plan, now time.Time) error 
 	p.Sent = append(slices.Clone(p.Sent), mark)
 	i := casework.Item{Kind: casework.Message, Text: reminder(p, &s, kind, d.o.Book.Zone(p.Customer))}
 	return d.enter(ctx, store.SettleWrite{Plans: []settle.Plan{*p}}, p.Case, i, now, facts...)
+}
+
+// disputed says that calls of a case are in dispute. A call that its customer took back may be again, after the plan was made: nobody is asked to pay
+// for it meanwhile, and the plan does not end.
+func (d *Desk) disputed(ctx context.Context, id int64) (bool, error) {
+	sums, err := d.o.Store.CaseSums(ctx, id, "")
+	return slices.ContainsFunc(sums, func(s casework.Sum) bool { return s.State.Pending() && s.Calls > 0 }), err
 }
 
 func reminder(p *settle.Plan, s *settle.Standing, kind settle.Reminder, zone *time.Location) string {

@@ -426,7 +426,39 @@ func TestAPlanIsRemindedOfAndEnds(t *testing.T) {
 	if got, err = s.desk.Plan(ctx, "", p.ID); err != nil || got.State != core.PlanReplaced || next.ID != 2 {
 		t.Errorf("%+v %+v %v", got, next, err)
 	}
+	if _, err := s.desk.PayPlan(ctx, "staff/tom", next.ID, "BACS 7"); !errors.Is(err, settle.ErrStep) {
+		t.Errorf("the plan that follows is over less by a payment, which counts again: %v", err)
+	}
 	if left, err := s.desk.NotDue(ctx, s.customer, time.Now()); err != nil || left != 4_500_000 {
 		t.Errorf("%s is not due: %v", left, err)
+	}
+}
+
+// A customer who took a dispute back may open it again. Meanwhile the plan asks for nothing, and does not end.
+func TestAPlanAsksForNothingThatIsInDispute(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	s.move(3, casework.Withdrawn)
+	p, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: time.Now().AddDate(0, 0, 10)})
+	must(t, err)
+	messages := func(at time.Time) int {
+		must(t, s.desk.Due(ctx, at))
+		items, err := s.db.CaseItems(ctx, 1)
+		must(t, err)
+		return len(items)
+	}
+	s.move(3, casework.Disputed)
+	if n := messages(p.List[0].Due.Add(-24 * time.Hour)); n != 0 {
+		t.Errorf("%d reminders of what is in dispute", n)
+	}
+	if n := messages(p.List[0].GraceEnd().AddDate(0, 1, 0)); n != 0 {
+		t.Errorf("%d notices that the plan has ended", n)
+	}
+	if got, err := s.desk.Plan(ctx, "", p.ID); err != nil || got.State != core.PlanRunning {
+		t.Errorf("%s: %v", got.State, err)
+	}
+	s.move(3, casework.Owed)
+	if n := messages(p.List[0].Due.Add(-24 * time.Hour)); n != 1 {
+		t.Errorf("%d reminders once it is decided", n)
 	}
 }
