@@ -65,6 +65,7 @@ func (b *bench) securely(ctx context.Context, users []login) (*peer, error) {
 type kept struct {
 	net.Conn
 	over   string
+	local  string // where it sends from
 	who    login
 	number int
 	seq    int
@@ -77,15 +78,18 @@ type kept struct {
 func connect(ctx context.Context, over string, at netip.AddrPort, who login, number int) (*kept, error) {
 	from := net.IPv4(127, byte(1+number/100>>8), byte(number/100), byte(1+number%100))
 	k := &kept{over: over, who: who, number: number, room: make([]byte, 4096)}
-	var err error
 	if over == "UDP" {
-		k.Conn, err = net.DialUDP("udp", &net.UDPAddr{IP: from}, net.UDPAddrFromAddrPort(at))
+		c, err := net.DialUDP("udp", &net.UDPAddr{IP: from}, net.UDPAddrFromAddrPort(at))
+		if err == nil {
+			k.Conn, k.local = c, c.LocalAddr().String()
+		}
 		return k, err
 	}
 	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
+	k.local = c.LocalAddr().String()
 	config := &tls.Config{InsecureSkipVerify: true} // the certificate is our own, on loopback
 	if over == "TLS" {
 		k.Conn = tls.Client(c, config)
@@ -107,7 +111,7 @@ func (k *kept) register() error {
 		var w message.Writer
 		w.Begin(k.room[:0])
 		w.Request(message.REGISTER, []byte("sip:bench.test"))
-		w.Via(k.over, k.LocalAddr().String(), fmt.Appendf(nil, "z9hG4bK%d-%d", k.number, k.seq))
+		w.Via(k.over, k.local, fmt.Appendf(nil, "z9hG4bK%d-%d", k.number, k.seq))
 		w.AddInt(message.HMaxForwards, 70)
 		who := "<sip:" + k.who.line + "@bench.test>"
 		w.AddString(message.HFrom, who+";tag=a")

@@ -17,6 +17,8 @@ import (
 	"github.com/coder/websocket"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/policy"
 	"ringfence/edge/internal/certfile/certtest"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -347,4 +349,50 @@ func TestACarrierProvesItselfByCertificate(t *testing.T) {
 	carrier.inDialog("BYE", ok, 2)
 	bob.answer(bob.find("BYE"), 200, "")
 	carrier.find("200 BYE")
+}
+
+// After a restart the carrier's leg is ended over a new connection, to the name that it had before, and the phone's over the one on which it
+// has registered again. Who uses sips: is answered in it.
+func TestTLSLegsAfterARestart(t *testing.T) {
+	t.Parallel()
+	var carrierAt netip.AddrPort
+	w, a, _ := onSecure(t, func(w *world, d *fakes) {
+		d.trunk = func(name string) (account.Trunk, bool) {
+			return account.Trunk{Name: name, Transport: "tls", Addresses: []string{carrierAt.String()}}, true
+		}
+	})
+	carrier := tlsCarrier(t, a, time.Hour, "127.0.0.1")
+	carrierAt = carrier.at
+	alice := wireTo(t, transport.TLS, "127.0.0.1", w.edge.Addr(transport.TLS))
+	sips := "<sips:me@" + alice.at.String() + ">"
+	alice.send(strings.Replace(inviteText(alice, "c1", "02079460000"), alice.contact(), sips, 1))
+	carrier.answer(carrier.find("INVITE"), 200, sdpB)
+	ok := alice.find("200 INVITE")
+	if want := "Contact: <sips:" + w.edge.Addr(transport.TLS).String() + ">"; !bytes.Contains(ok.Bytes(), []byte(want)) {
+		t.Errorf("no %s in\n%s", want, ok.Bytes())
+	}
+	alice.inDialog("ACK", ok, 1)
+	carrier.find("ACK")
+	for _, s := range w.edge.shards {
+		s.close()
+	}
+	w.edge.net.Stop()
+	w.edge.cancel()
+	w.gate.mu.Lock()
+	before := []gate.Recovered{{ID: "call-1", State: call.Answered, Snapshot: w.gate.answered["call-1"], Begun: time.Now(), ALeg: "c1"}}
+	w.gate.mu.Unlock()
+	var err error
+	if w.edge, err = w.fakes.edge(w.opts); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.edge.Start(before); err != nil {
+		t.Fatal(err)
+	}
+	again := wireTo(t, transport.TLS, "127.0.0.1", w.edge.Addr(transport.TLS))
+	again.register("alice", "reg", 1, "Contact: "+sips)
+	again.find("200 REGISTER")
+	anew := &wired{t: t, proto: transport.TLS, at: carrier.at, c: &lateConn{came: carrier.c.(*lateConn).came}}
+	w.gate.cut("call-1", policy.LineDaySpent, policy.Figures{})
+	again.answer(again.find("BYE"), 200, "")
+	anew.answer(anew.find("BYE"), 200, "")
 }

@@ -33,8 +33,8 @@ func (t *Transport) Stats() Stats {
 		Banned: c.banned.Load(), Refused: c.refused.Load(), Evicted: c.evicted.Load(), Shaken: c.shaken.Load(), Unshaken: c.unshaken.Load(),
 		STUN: c.stuns.Load(),
 	}
-	conns := [protocols]int{}
-	conns, s.Strangers = t.conns.counts()
+	conns, strangers := t.conns.counts()
+	s.Strangers = strangers
 	for p := range s.By {
 		s.By[p] = ProtoStats{c.in[p].Load(), c.out[p].Load(), conns[p]}
 		s.PacketsIn, s.PacketsOut, s.Conns = s.PacketsIn+s.By[p].In, s.PacketsOut+s.By[p].Out, s.Conns+conns[p]
