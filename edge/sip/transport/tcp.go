@@ -42,6 +42,7 @@ type conn struct {
 	queue   []outgoing    // guarded by mu
 	queued  int           // bytes in queue; guarded by mu
 	writing bool          // a goroutine drains the queue; guarded by mu
+	held    bool          // the reader hands out a message, and will write what waits; guarded by mu
 	written chan struct{} // closed when the queue has been drained, for a caller that waits for it; guarded by mu
 	dead    error         // why it was closed; guarded by mu
 }
@@ -169,8 +170,35 @@ func (c *conn) deliver(slot **Packet, b []byte) error {
 	p := *slot
 	p.Buf = append(p.store[:0], b...)
 	p.Src, p.Local, p.Proto, p.Flow, p.Proved = c.remote, c.local, c.proto, c.id, c.proved
+	c.mu.Lock()
+	c.held = true
+	c.mu.Unlock()
 	c.t.deliver(slot)
+	c.unhold()
 	return nil
+}
+
+// unhold writes what was sent while the reader handed out a message, nearly always the answer to it: to start a goroutine for that costs more
+// than to write. What comes meanwhile is left to one, so that the reader goes on reading.
+func (c *conn) unhold() {
+	c.mu.Lock()
+	c.held = false
+	if c.writing || c.dead != nil || len(c.queue) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	todo := c.queue
+	c.queue, c.queued = nil, 0
+	c.mu.Unlock()
+	c.write(todo)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead == nil && len(c.queue) > 0 {
+		c.t.wg.Go(c.drain)
+		return
+	}
+	c.rest()
 }
 
 // evict closes a connection that the table has given up for another, and says whether there is one.
@@ -297,7 +325,7 @@ func (c *conn) send(o outgoing) error {
 	}
 	c.queue = append(c.queue, o)
 	c.queued += len(o.b)
-	if c.nc != nil {
+	if c.nc != nil && !c.held {
 		c.startWriting()
 	}
 	return nil
@@ -316,11 +344,7 @@ func (c *conn) drain() {
 	for {
 		c.mu.Lock()
 		if c.dead != nil || len(c.queue) == 0 {
-			c.writing = false
-			if c.written != nil {
-				close(c.written)
-				c.written = nil
-			}
+			c.rest()
 			c.mu.Unlock()
 			return
 		}
@@ -328,6 +352,15 @@ func (c *conn) drain() {
 		c.queue, c.queued = nil, 0
 		c.mu.Unlock()
 		c.write(todo)
+	}
+}
+
+// rest notes that the queue has been written. The caller holds mu.
+func (c *conn) rest() {
+	c.writing = false
+	if c.written != nil {
+		close(c.written)
+		c.written = nil
 	}
 }
 
