@@ -352,6 +352,12 @@ func jsonName(f reflect.StructField) string {
 
 // textOf writes a field for people: its JSON name says what a figure counts.
 func textOf(name string, v reflect.Value) string {
+	if v.Kind() == reflect.Pointer { // a field that may be absent
+		if v.IsNil() {
+			return ""
+		}
+		v = v.Elem()
+	}
 	switch x := v.Interface().(type) {
 	case bool:
 		return yesNo(x)

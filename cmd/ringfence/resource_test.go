@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -139,5 +140,27 @@ func TestColumnsAreWrittenByTheirNames(t *testing.T) {
 	}
 	if text := sentence(`Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, &api.Trunk{Name: "a", Addresses: []string{"192.0.2.1", "192.0.2.2"}}); text != "Trunk a to 192.0.2.1, 192.0.2.2 would be removed." {
 		t.Error(text)
+	}
+}
+
+// TestCellsInWords guards that each sort of field reads as people write it, and that one which is absent is empty.
+func TestCellsInWords(t *testing.T) {
+	sum, none := int64(12_340_000), (*int64)(nil)
+	for _, c := range []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"risk_micro", sum, "£12.34"},
+		{"risk_micro", &sum, "£12.34"},
+		{"risk_micro", none, ""},
+		{"length_seconds", int64(90), "1:30"},
+		{"off", true, "yes"},
+		{"names", []string{"a", "b"}, "a, b"},
+		{"calls", int64(7), "7"},
+	} {
+		if got := textOf(c.name, reflect.ValueOf(c.value)); got != c.want {
+			t.Errorf("%s of %v: %q, want %q", c.name, c.value, got, c.want)
+		}
 	}
 }
