@@ -101,7 +101,7 @@ type Total struct {
 func (t Total) As(gross money.Micro, c money.Currency) (Total, bool) {
 	off := t.Net + t.VAT - gross
 	t.Gross = gross
-	return t, gross > 0 && -2*coin(c) < off && off < 2*coin(c)
+	return t, gross > 0 && -2*Coin(c) < off && off < 2*Coin(c)
 }
 
 // Rounded is what the rounding took away; negative: what it added.
@@ -111,12 +111,12 @@ func (t Total) Rounded() money.Micro { return t.Net + t.VAT - t.Gross }
 func Add(net money.Micro, vat Rate, c money.Currency) Total {
 	t := Total{Net: net, VAT: vat.Of(net)}
 	sum := t.Net.Add(t.VAT)
-	t.Gross = sum - sum%coin(c)
+	t.Gross = sum - sum%Coin(c)
 	return t
 }
 
-// coin is the smallest amount of a currency that can be paid.
-func coin(c money.Currency) money.Micro {
+// Coin is the smallest amount of a currency that can be paid.
+func Coin(c money.Currency) money.Micro {
 	coin := money.Pound
 	for range c.Places {
 		coin /= 10

@@ -312,7 +312,7 @@ func (s *Server) addCredit(ctx context.Context, c book.CustomerView, in *api.Cre
 	for _, id := range in.Body.Calls {
 		x.Calls = append(x.Calls, call.ID(id))
 	}
-	e, err := s.d.Billing.Credit(ctx, x)
+	e, err := s.d.Billing.CreditByHand(ctx, x)
 	if err != nil {
 		return out, s.billed(err, "customer", in.Customer)
 	}

@@ -339,7 +339,7 @@ func (s *Server) creditByHand(q *query) (see string, wrongs []field, err error) 
 	if x.Net, err = money.Billing().ParseAmount(strings.TrimSpace(q.form.Get("net"))); err != nil {
 		return "", []field{{Name: "net", Error: q.t("finance.want-amount")}}, nil //nolint:nilerr // it is told at the field
 	}
-	e, err := s.d.Billing.Credit(q.Context(), x)
+	e, err := s.d.Billing.CreditByHand(q.Context(), x)
 	if wrongs, ok := s.billingWrong(q, err, "credit-"); ok {
 		return "", wrongs, nil
 	}

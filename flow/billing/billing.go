@@ -154,6 +154,26 @@ func (b *Billing) Booked(ctx context.Context, kind books.Kind, reference string)
 	return b.o.Store.Entry(ctx, kind, books.Plain(reference))
 }
 
+// OfCases is what the references of the credits begin with that follow from a case. Nobody else books one: the case would take its own for booked.
+const OfCases = "CASE "
+
+// CreditByHand is Credit for somebody who credits a customer outside a case: the calls that it is for are the customer's.
+func (b *Billing) CreditByHand(ctx context.Context, c Credit) (Entry, error) {
+	if strings.HasPrefix(books.Plain(c.Reference), OfCases) {
+		return Entry{}, &Invalid{"reference", c.Reference, "another one: credits of cases have those that begin with " + strings.TrimSpace(OfCases)}
+	}
+	for _, id := range c.Calls {
+		r, err := b.o.Store.CDR(ctx, id)
+		if errors.Is(err, ErrNotFound) || err == nil && r.Account != c.Customer {
+			return Entry{}, &Invalid{"calls", string(id[:min(len(id), 40)]), "calls of this customer"}
+		}
+		if err != nil {
+			return Entry{}, err
+		}
+	}
+	return b.Credit(ctx, c)
+}
+
 // Credit books a credit note, whose number is in the entry. ErrBooked: its reference was credited before, and the entry is that one.
 func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
 	customer, ok := b.o.Book.Customer(c.Customer)
@@ -214,6 +234,8 @@ func (b *Billing) payment(p *Payment, now time.Time) (Entry, error) {
 	switch {
 	case p.Amount <= 0 || p.Amount > most:
 		return Entry{}, &Invalid{"amount", money.Billing().Amount(p.Amount), "more than nothing, and at most " + money.Billing().Shown(most)}
+	case p.Amount%books.Coin(money.Billing()) != 0:
+		return Entry{}, &Invalid{"amount", p.Amount.String(), "whole coins"}
 	case strings.TrimSpace(p.Reference) == "":
 		return Entry{}, &Invalid{"reference", p.Reference, "the reference of the bank, so that nothing is booked twice"}
 	case len(p.Reference) > 100:

@@ -417,7 +417,7 @@ func TestPaymentsAndCreditsGiveNoFreshCap(t *testing.T) {
 	must(t, err)
 	_, err = b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 100_000_000, Reference: "bacs  1", By: "tom"})
 	must(t, err)
-	if e, err := b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 5, Reference: "BACS 1", By: "tom"}); !errors.Is(err, billing.ErrBooked) || e.Net != 100_000_000 {
+	if e, err := b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 50_000, Reference: "BACS 1", By: "tom"}); !errors.Is(err, billing.ErrBooked) || e.Net != 100_000_000 {
 		t.Errorf("a reference twice: %+v %v", e, err)
 	}
 	if _, ok, err := b.Twice(ctx, "acme", 100_000_000); err != nil || !ok {
@@ -436,9 +436,29 @@ func TestPaymentsAndCreditsGiveNoFreshCap(t *testing.T) {
 	if before[0] != after[0] {
 		t.Errorf("the purse changed: %v, %v", before, after)
 	}
-	for _, bad := range []billing.Payment{{Customer: "acme", Amount: -1, Reference: "x"}, {Customer: "acme", Amount: 1}, {Customer: "nobody", Amount: 1, Reference: "x"}} {
+	for _, bad := range []billing.Payment{{Customer: "acme", Amount: -1, Reference: "x"}, {Customer: "acme", Amount: 5000, Reference: "half a penny"}, {Customer: "acme", Amount: 1}, {Customer: "nobody", Amount: 1, Reference: "x"}} {
 		if _, err := b.Pay(ctx, bad); err == nil {
 			t.Errorf("booked %+v", bad)
 		}
 	}
+}
+
+// TestCreditsByHand guards that a credit by hand takes no reference of a case, which would take it for its own, and no call of another customer.
+func TestCreditsByHand(t *testing.T) {
+	p := newProvider(t)
+	ctx, b := t.Context(), p.billing(p.db)
+	id := p.settle(t, "acme", "a-1", november, 130_325_100)
+	for name, bad := range map[string]billing.Credit{
+		"a case's reference":      {Customer: "acme", Reference: " case  7 decision 3", Calls: []call.ID{id}},
+		"another customer's call": {Customer: "bell", Reference: "r", Calls: []call.ID{id}},
+		"no call":                 {Customer: "acme", Reference: "r", Calls: []call.ID{id, "nothing"}},
+	} {
+		bad.Net, bad.Reason, bad.By = money.Pound, "goodwill", "tom"
+		var wrong *billing.Invalid
+		if _, err := b.CreditByHand(ctx, bad); !errors.As(err, &wrong) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := b.CreditByHand(ctx, billing.Credit{Customer: "acme", Reference: "case/7", Calls: []call.ID{id}, Net: money.Pound, Reason: "goodwill", By: "tom"})
+	must(t, err)
 }

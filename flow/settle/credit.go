@@ -141,10 +141,12 @@ func (d *Desk) gross(ctx context.Context, s *scene, net money.Micro) (money.Micr
 
 // Reference is that of a settlement's credit note.
 func Reference(x *settle.Settlement) string {
-	return fmt.Sprintf("CASE %d SETTLEMENT %d", x.Case, x.N)
+	return fmt.Sprintf(billing.OfCases+"%d SETTLEMENT %d", x.Case, x.N)
 }
 
-func decisionRef(i *casework.Item) string { return fmt.Sprintf("CASE %d DECISION %d", i.Case, i.N) }
+func decisionRef(i *casework.Item) string {
+	return fmt.Sprintf(billing.OfCases+"%d DECISION %d", i.Case, i.N)
+}
 
 // booked are the credits of a case that are in the books, and what they come to.
 func (d *Desk) booked(ctx context.Context, s *scene) (all map[string]bool, gross money.Micro, err error) {
