@@ -156,7 +156,7 @@ func TestItemsEnd(t *testing.T) {
 	}
 }
 
-// A token acts under its own name in the journal. Whoever proposed a decision on the page cannot agree to it with a token of theirs, nor the other way.
+// A token acts under its own name in the journal. Anyone who proposed a decision on the page cannot agree to it with a token of theirs, nor the other way.
 func TestNobodyIsTheirOwnSecondPerson(t *testing.T) {
 	for _, c := range []struct {
 		proposed, agrees string
