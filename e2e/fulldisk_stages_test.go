@@ -106,7 +106,7 @@ func TestFullDiskLosesNothingOfTheStages(t *testing.T) {
 	bait.login("2003", "bait-taken")
 	bait.wait = 200 * time.Millisecond
 	shutOut := func(x *stranger) func() bool { return func() bool { return x.ask("OPTIONS", "x", "") == 0 } }
-	eventually(t, 5*time.Second, "whoever took the bait is shut out", shutOut(bait))
+	eventually(t, 5*time.Second, "the address that took the bait is blocked", shutOut(bait))
 	registers(t, own)
 	registers(t, s.at("127.70.0.1", "2001", password, "Softphone/3.2")) // somebody new
 	registers(t, other)

@@ -187,7 +187,7 @@ func nearest(f Field, links ...*Settings) int64 {
 	return n
 }
 
-// A warning limits nothing: whoever it is for says when it comes, earlier or later, and no grant is asked for.
+// A warning limits nothing: the person whom it is for says when it comes, earlier or later, and no grant is asked for.
 func TestFreeFields(t *testing.T) {
 	pounds := func(n int64) Value { return own(n * int64(money.Pound)) }
 	link := func(line, acc Value) *Settings {

@@ -32,7 +32,7 @@ type Line struct {
 	ID       string
 	Settings func(at time.Time) *account.Effective
 	Locked   bool
-	Forwards bool // whoever calls it, from anywhere, may make it call
+	Forwards bool // anyone who calls it, from anywhere, may make it call
 }
 
 // Running is a call in progress.

@@ -43,7 +43,7 @@ func hold(t *testing.T, s *Server) (net.Conn, bool) {
 	return c, err == nil && b == 'H'
 }
 
-// TestOneAddressCannotTakeAllConnections: whoever opens all it can leaves room for others.
+// TestOneAddressCannotTakeAllConnections: an address that opens all it can leaves room for others.
 func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 	s := started(t)
 	for range maxConnections + 8 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Guards: whoever can log in from any number of addresses must neither grow the index nor push honest phones out of it.
+// Guards: somebody who can log in from any number of addresses must neither grow the index nor push honest phones out of it.
 func TestTrustedAddressesAreBounded(t *testing.T) {
 	x := trusted{nets: map[uint64][]spot{}}
 	const hour = int64(3600e6)

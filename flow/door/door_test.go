@@ -154,7 +154,7 @@ func (s *scene) login(password string, at netip.AddrPort) guard.Result {
 	}, Src: at.Addr(), Now: time.Now()})
 }
 
-// A right login is a device, from where it is usual; a wrong one leaves nothing. Whoever is asked to log in is counted.
+// A right login is a device, from where it is usual; a wrong one leaves nothing. Each source that is asked to log in is counted.
 func TestALoginIsADeviceSeen(t *testing.T) {
 	s := newScene(t)
 	if got := s.login("wrong", thief); got.Outcome != guard.Refuse || s.Usual(s.line, thief.Addr()) {
@@ -184,7 +184,7 @@ func TestALoginIsADeviceSeen(t *testing.T) {
 	}
 }
 
-// What the lock of a line says holds for whoever asks: logins, phones that ring, packets inside calls, calls.
+// What the lock of a line says holds for everything that asks: logins, phones that ring, packets inside calls, calls.
 func TestALockHasThreeAnswers(t *testing.T) {
 	s := newScene(t)
 	for _, c := range []struct {

@@ -16,7 +16,7 @@ import (
 var lockSeed = maphash.MakeSeed()
 
 // panics says that an attempt is the panic code, dialled by a phone whose login is right and may be used from where it is. A "#" behind it is what some
-// phones send to end dialling. One on probation counts too: whoever has the login can only tighten with it.
+// phones send to end dialling. One on probation counts too: anyone who has the login can only tighten with it.
 func (d *Door) panics(try *gate.Attempt) bool {
 	if try.Line == "" || try.Restricted || d.o.PanicCode == nil || try.Dialled == "" || try.Dialled[0] != '*' {
 		return false

@@ -115,7 +115,7 @@ type Answer struct {
 	Stopped     []Stopped    // calls of the past that would not pass, the dearest first
 }
 
-// Of asks for what fits, and waits no longer than that; reading: it is not known yet, and so many calls were read. Whoever asks again is answered by the same search.
+// Of asks for what fits, and waits no longer than that; reading: it is not known yet, and so many calls were read. A caller who asks again is answered by the same search.
 func (d *Desk) Of(ctx context.Context, l *book.Line, stops int, wait time.Duration) (a *Answer, reading int64, err error) {
 	j := d.job(l, min(max(stops, 0), MostStops))
 	timer := time.NewTimer(wait)

@@ -153,7 +153,7 @@ func TestOwnLockOutStays(t *testing.T) {
 	s.out(thief, "2001")
 }
 
-// TestBesideTheOwner: whoever guesses behind the owner's own address keeps out nobody whose password is beyond guessing,
+// TestBesideTheOwner: somebody who guesses behind the owner's own address keeps out nobody whose password is beyond guessing,
 // and his call for help is never refused.
 func TestBesideTheOwner(t *testing.T) {
 	s := newScene(t, strong)

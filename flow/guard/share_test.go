@@ -228,7 +228,7 @@ func TestSharedNames(t *testing.T) {
 	}
 }
 
-// TestHostileMarks: whoever can write to the engine can lock out, but not for longer than the longest lock-out, and crash
+// TestHostileMarks: somebody who can write to the engine can lock out, but not for longer than the longest lock-out, and crash
 // nothing.
 func TestHostileMarks(t *testing.T) {
 	s := newScene(t)
@@ -241,7 +241,7 @@ func TestHostileMarks(t *testing.T) {
 	s.in(cafe, "2001")
 }
 
-// FuzzSharedNames: names come from whoever can write to the engine; what is understood is understood one way.
+// FuzzSharedNames: names come from anyone who can write to the engine; what is understood is understood one way.
 func FuzzSharedNames(f *testing.F) {
 	f.Add("line/192.0.2.7/1001", []byte(`{"level":1,"known":true}`))
 	f.Add("network/2001:db8::/56", []byte(`{}`))

@@ -341,7 +341,7 @@ func freeName(s *store.Person, name string) error {
 	return nil
 }
 
-// EnterByPasskey signs in whoever has the passkey that signed. It is two factors at once: the device, and the finger, face or PIN that
+// EnterByPasskey signs in the person who has the passkey that signed. It is two factors at once: the device, and the finger, face or PIN that
 // the device asked for.
 func (p *People) EnterByPasskey(ctx context.Context, answer []byte, from From) (Entered, error) {
 	if over := p.take(ctx, bound{key("key", network(from.Addr)), shortly, perNet}); over != nil {

@@ -147,7 +147,7 @@ func TestUpgrade(t *testing.T) {
 	engine(t, dsn) // and that it is opened again
 }
 
-// TestLateCommit guards that followers miss no fact that got its seq early and was committed late: whoever appends
+// TestLateCommit guards that followers miss no fact that got its seq early and was committed late: a writer who appends
 // after it waits for it, so a seq that can be read has no other before it to come.
 func TestLateCommit(t *testing.T) {
 	ctx := t.Context()

@@ -367,7 +367,7 @@ func onlyItsOwnNode(t *testing.T, m store.Money) {
 	want(t, m, []store.Op{as("b", Extend(c, 5, time.Hour, In("p", 100))), as("b", update), as("b", Settle(c, 7))}, store.Outcome{}, store.Outcome{}, store.Outcome{})
 	wantPurse(t, m, "p", 7, 0)
 	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted", "slice.held", "call.updated", "call.settled"})
-	// Once it is settled a repeat is a repeat, whoever sends it.
+	// Once it is settled a repeat is a repeat, no matter who sends it.
 	want(t, m, []store.Op{as("a", Settle(c, 7))}, store.Outcome{Duplicate: true})
 }
 

@@ -121,7 +121,7 @@ func follow(s store.Store, written *atomic.Bool, moved *atomic.Int64) error {
 	}
 }
 
-// raceKeys guards that a finding and a notice of one key are made once, whoever makes them, when no cursor moves.
+// raceKeys guards that a finding and a notice of one key are made once, no matter who makes them, when no cursor moves.
 func raceKeys(t *testing.T, stores []store.Store) {
 	t.Helper()
 	const racers, keys = 8, 10

@@ -127,7 +127,7 @@ func sweep() {
 
 func credential() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
-		return nil, nil // as whoever we are, which initdb allows
+		return nil, nil // as the user that we are, which initdb allows
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
