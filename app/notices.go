@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"io"
 	"net/mail"
 	"slices"
 	"strings"
@@ -158,6 +159,9 @@ func (a *App) openWeb() error {
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: a.desk, Cases: a.cases, Casefile: func() *casefile.Casefile { return a.casefile }, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
 		Records: past, Billing: a.billing, Settle: a.settling,
+		Export: func(ctx context.Context, w io.Writer, customer, actor string) error {
+			return a.privacy.Export(ctx, w, customer, actor)
+		},
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})

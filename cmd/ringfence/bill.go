@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
@@ -14,7 +15,7 @@ type billCmd struct {
 	Run    billRun                        `cmd:"" help:"Bill what was used, each call once." eg:"; --customer acme --now" detail:"A run that was broken off goes on where it was: nothing is billed twice. Calls whose records come late are on the next bill."`
 	List   list[api.Bill, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
 	Show   billShow                       `cmd:"" help:"Show a bill with its sums by line and country." eg:"17"`
-	Export billExport                     `cmd:"" help:"Write a bill to a file: its sums as PDF, each call as CSV or XML." eg:"17 --output bill-17.pdf; 17 --format csv --output bill-17.csv"`
+	Export billExport                     `cmd:"" help:"Write a bill to a file: its sums as PDF, each call as CSV or XML." eg:"17 --output bill-17.pdf; 17 --output bill-17.csv; 17 --format xml"`
 }
 
 type billRun struct{ api.BillRun }
@@ -43,7 +44,14 @@ func (c *billRun) Run(s *session) error {
 		}
 	}
 	return s.emit(&made, func() error {
-		return s.say("%s, %d calls, %s in all.", api.Count(made.Bills, "bill", "bills"), made.Calls, made.Text)
+		up := "up to the end of the last month; --now bills what was used since"
+		if c.Body.Now {
+			up = "up to now"
+		}
+		if made.Bills == 0 {
+			return s.say("No bills: nothing was left to bill (%s).", up)
+		}
+		return s.say("%s, %d calls, %s in all (%s).", api.Count(made.Bills, "bill", "bills"), made.Calls, made.Text, up)
 	})
 }
 
@@ -60,11 +68,12 @@ func (c *billShow) Run(s *session) error {
 
 type billExport struct {
 	api.BillID
-	Format string `query:"format" help:"pdf, csv or xml." enum:"pdf,csv,xml" default:"pdf"`
+	Format string `query:"format" help:"pdf, csv or xml (default: as the name of the file ends, else pdf)." enum:",pdf,csv,xml" default:""`
 	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
 }
 
 func (c *billExport) Run(s *session) error {
+	c.Format = formatOf(c.Format, c.Output, "pdf", "csv", "xml")
 	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/bills/{number}/file", c, "*/*", w) })
 }
 
@@ -102,7 +111,11 @@ type balanceCmd struct {
 // Run shows what a customer owes.
 func (c *balanceCmd) Run(s *session) error {
 	return perform(s, "GET /v1/accounts/{customer}", func(a *api.Account) error {
-		s.say("%s owes %s, and has used %s since the last bill.", a.Customer, a.Text, a.NotYet)
+		if a.Balance < 0 {
+			s.say("%s has paid %s ahead, and has used %s since the last bill.", a.Customer, strings.TrimPrefix(a.Text, "-"), a.NotYet)
+		} else {
+			s.say("%s owes %s, and has used %s since the last bill.", a.Customer, a.Text, a.NotYet)
+		}
 		return s.section("Booked", rows(a.Entries...))
 	}, c)
 }

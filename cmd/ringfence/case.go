@@ -53,9 +53,13 @@ type caseExport struct {
 
 func (c *caseExport) Run(s *session) error {
 	to := cmp.Or(c.Output, fmt.Sprintf("case-%d.zip", c.ID))
-	return s.writeTo(to, func(w io.Writer) error {
+	err := s.writeTo(to, func(w io.Writer) error {
 		return s.stream("/v1/cases/{id}/file", &c.CaseExport, "application/zip", w)
 	})
+	if err != nil || c.Output != "" || s.json { // who named the file knows, and it may be standard output
+		return err
+	}
+	return s.say("Wrote %s. Begin with case.pdf in it; README.txt says how anybody checks it.", to)
 }
 
 type caseShow struct{ api.CaseID }

@@ -92,9 +92,14 @@ type customerExport struct {
 }
 
 func (c *customerExport) Run(s *session) error {
-	return s.writeTo(cmp.Or(c.Out, c.ID+".zip"), func(w io.Writer) error {
+	to := cmp.Or(c.Out, c.ID+".zip")
+	err := s.writeTo(to, func(w io.Writer) error {
 		return s.stream("POST /v1/customers/{id}/export", &c.CustomerID, "application/zip", w)
 	})
+	if err != nil || c.Out != "" || s.json { // who named the file knows, and it may be standard output
+		return err
+	}
+	return s.say("Wrote %s. README.txt in it says what each file is.", to)
 }
 
 type customerErase struct {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,17 @@ func toRating(rows []api.Price) ([]rating.Price, error) {
 		}
 	}
 	return out, nil
+}
+
+// formatOf is the format that was given; else the one that the name of the file ends with, if it is known; else the first that is known.
+func formatOf(given, file string, known ...string) string {
+	if given != "" {
+		return given
+	}
+	if end := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), "."); slices.Contains(known, end) {
+		return end
+	}
+	return known[0]
 }
 
 // writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed. What is not a file, such

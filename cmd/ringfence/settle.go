@@ -49,7 +49,7 @@ type claimCmd struct {
 	Send    act[api.ClaimID, api.Claim]      `cmd:"" help:"Note that a claim went to its carrier." route:"POST /v1/claims/{id}/send" says:"Claim {{.ID}} is sent: {{.Trunk}} has until {{ends .AnswerBy}} to answer." eg:"3" detail:"Send the letter and the sheet yourself. The days of the answer begin now; after that the case gets a task to remind the carrier."`
 	Answer  act[api.ClaimGrant, api.Claim]   `cmd:"" help:"Note what a carrier grants." route:"POST /v1/claims/{id}/answers" says:"Claim {{.ID}}: {{amount .Granted}} of {{amount .Claimed}} granted." eg:"3 40 \"12 calls, as goodwill\"; 3 0 \"the calls were answered\"" detail:"It is divided over the calls in proportion, and passed on to the customer as a credit, as far as the customer owes them. What is granted for calls that are free stays with you. An answer is never changed; another may follow."`
 	Invoice claimInvoice                     `cmd:"" help:"Put the carrier's invoice (CSV) beside our metering, call by call." eg:"3 north-2026-07.csv; 3 north.csv --zone Europe/London --dates dmy" detail:"What the invoice charges for the calls of the claim becomes what is claimed. Rows of calls that nobody made are claimed too. A row that cannot be read books nothing, and is named with its line and column. A file can be given again until the claim is sent."`
-	Letter  claimLetter                      `cmd:"" help:"Write the letter of a claim, as text or PDF." eg:"3; 3 --format pdf --output claim-3.pdf" detail:"It names no customer."`
+	Letter  claimLetter                      `cmd:"" help:"Write the letter of a claim, as text or PDF." eg:"3; 3 --output claim-3.pdf" detail:"It names no customer."`
 	Sheet   claimSheet                       `cmd:"" help:"Write the calls of a claim as CSV, to go with the letter." eg:"3 --output claim-3.csv"`
 }
 
@@ -87,11 +87,12 @@ func (c *claimInvoice) Run(s *session) error {
 
 type claimLetter struct {
 	api.ClaimID
-	Format string `query:"format" help:"txt or pdf." enum:"txt,pdf" default:"txt"`
+	Format string `query:"format" help:"txt or pdf (default: as the name of the file ends, else txt)." enum:",txt,pdf" default:""`
 	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
 }
 
 func (c *claimLetter) Run(s *session) error {
+	c.Format = formatOf(c.Format, c.Output, "txt", "pdf")
 	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/claims/{id}/letter", c, "*/*", w) })
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"mime"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +27,7 @@ var _ = serves(func(s *Server) {
 	s.page("POST /me/prove", anyone, s.prove)
 	s.page("GET /people", anyone, s.people)
 	s.page("POST /people", anyone, s.changePeople)
+	s.file("POST /people/export", customer, s.exportHeld)
 	s.page("GET /tokens", anyone, s.tokens)
 	s.page("POST /tokens", anyone, s.changeTokens)
 })
@@ -215,10 +218,11 @@ func (s *Server) prove(q *query) (page, error) {
 
 // peopleView is who else may sign in.
 type peopleView struct {
-	People  []personRow
-	Add     []field
-	MayEdit bool
-	Fault   string
+	People    []personRow
+	Add       []field
+	MayEdit   bool
+	MayExport bool
+	Fault     string
 }
 
 type personRow struct {
@@ -250,7 +254,7 @@ func (s *Server) peoplePage(q *query, fault string) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	v := peopleView{MayEdit: q.may(q.operation("add")) == nil, Fault: fault}
+	v := peopleView{MayEdit: q.may(q.operation("add")) == nil, MayExport: s.mayExport(q) == nil, Fault: fault}
 	for _, p := range all {
 		v.People = append(v.People, personRow{p, q.t("people.role-" + word(p.Role)), p.ID == q.Who.Person, roleChoices(q, p.Role)})
 	}
@@ -262,6 +266,28 @@ func (s *Server) peoplePage(q *query, fault string) (page, error) {
 		roles,
 	}
 	return page{name: "people", title: q.t("people.title", "n", len(all)), nav: "/people", data: v}, nil
+}
+
+// mayExport says whether the reader may have what is held about their own customer: a reseller has no business with the people of its customers.
+func (s *Server) mayExport(q *query) error {
+	if s.d.Export == nil || q.Customer == "" || q.Under != "" {
+		return errMissing
+	}
+	return q.may("export-customer")
+}
+
+// exportHeld is everything that is held about a customer, as an archive.
+func (s *Server) exportHeld(q *query, w http.ResponseWriter) error {
+	if err := s.mayExport(q); err != nil {
+		return err
+	}
+	if see := q.fresh("/people"); see != "" {
+		http.Redirect(w, q.Request, q.Under+see, http.StatusSeeOther)
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": account.Handle(q.Customer) + ".zip"}))
+	return s.d.Export(q.Context(), w, q.Customer, q.ID)
 }
 
 func roleChoices(q *query, now person.Role) (all []choice) {

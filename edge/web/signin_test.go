@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -276,6 +277,47 @@ func TestWithoutTLS(t *testing.T) {
 	want(t, "through a proxy with TLS", behind.post(link()), 303, "/")
 	if behind.cookies["__Host-ring"] == nil {
 		t.Errorf("cookies %v", behind.cookies)
+	}
+}
+
+// An owner downloads everything that is held about their customer, after showing again that it is them; nobody else does.
+func TestAnOwnerDownloadsWhatIsHeld(t *testing.T) {
+	asked := []string{}
+	h := newHouseWith(t, func(h *house, d *Deps) {
+		d.Export = func(_ context.Context, w io.Writer, customer, actor string) error {
+			asked = append(asked, customer+" by "+actor)
+			_, err := io.WriteString(w, "PK")
+			return err
+		}
+	})
+	p, b := h.enter(h.acme, "ana", person.Owner)
+	list := b.get("/people")
+	want(t, "the button", list, 200, `action="/people/export"`)
+	checkPage(t, parsePage(t, strings.NewReader(list.Body.String())))
+	got := b.post("/people/export")
+	want(t, "the archive", got, 200, "PK")
+	if d := got.Header().Get("Content-Disposition"); d != "attachment; filename=acme.zip" || got.Header().Get("Content-Type") != "application/zip" {
+		t.Errorf("%q of type %q", d, got.Header().Get("Content-Type"))
+	}
+	if len(asked) != 1 || !strings.Contains(asked[0], h.acme+" by ") || !strings.Contains(asked[0], p.Handle()) {
+		t.Errorf("asked for %q", asked)
+	}
+	_, manager := h.enter(h.acme, "max", person.Manager)
+	want(t, "a manager", manager.post("/people/export"), 403, "not for you to do")
+	if strings.Contains(manager.get("/people").Body.String(), "/people/export") {
+		t.Error("a manager sees the button")
+	}
+	_, staff := h.enter("", "sam", person.Admin)
+	want(t, "staff have no such page", staff.post("/people/export"), 404, "")
+	fresh := h.d.SignedIn
+	h.d.SignedIn = func(r *http.Request) (Visitor, error) {
+		v, err := fresh(r)
+		v.Who.Proved = time.Now().Add(-24 * time.Hour)
+		return v, err
+	}
+	want(t, "an owner who signed in a day ago", b.post("/people/export"), 303, "/me/prove?to=%2Fpeople")
+	if len(asked) != 1 {
+		t.Errorf("asked for %q", asked)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"html/template"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -71,9 +72,10 @@ type Deps struct {
 	Calls    func() []gate.InProgress                       // in progress on this node
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none
 	Cut      func(id call.ID, reason policy.Reason, text string) bool
-	Records  *records.Records // call records; nil: there are no pages of calls
-	Billing  *billing.Billing // nil: nothing is billed here
-	Settle   *settle.Desk     // nil: no case is settled here
+	Records  *records.Records                                                     // call records; nil: there are no pages of calls
+	Billing  *billing.Billing                                                     // nil: nothing is billed here
+	Settle   *settle.Desk                                                         // nil: no case is settled here
+	Export   func(ctx context.Context, w io.Writer, customer, actor string) error // everything that is held about a customer; nil: there is no such archive
 	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 	Phones   func(line string, now time.Time) []location.Binding
 	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)

@@ -129,7 +129,7 @@ func bankHead(r *csv.Reader) (map[string]int, error) {
 	}
 	for _, column := range []string{"customer", "amount", "reference"} {
 		if _, ok := at[column]; !ok {
-			return nil, &Wrong{1, len(head), column, "there is no such column"}
+			return nil, &Wrong{1, len(head), column, "the first line names no such column; it needs customer, amount and reference, with commas between them"}
 		}
 	}
 	return at, nil
