@@ -166,6 +166,7 @@ func (a *App) demoTrunk(ctx context.Context, name string, at netip.AddrPort, pri
 }
 
 func (a *App) demoDecks(ctx context.Context) error {
+	since := time.Now().AddDate(0, -1, 0).UTC().Truncate(time.Microsecond) // calls of the past week are priced by them
 	for _, d := range []struct {
 		name string
 		kind rating.Kind
@@ -174,7 +175,7 @@ func (a *App) demoDecks(ctx context.Context) error {
 		if _, _, ok := a.book.Deck(d.name); ok {
 			continue
 		}
-		if _, err := a.book.Import(ctx, byDemo, d.data, book.ImportOptions{Name: d.name, Kind: d.kind, Source: d.name + ".csv"}); err != nil {
+		if _, err := a.book.Import(ctx, byDemo, d.data, book.ImportOptions{Name: d.name, Kind: d.kind, Source: d.name + ".csv", Since: since}); err != nil {
 			return err
 		}
 	}

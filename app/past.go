@@ -10,16 +10,22 @@ import (
 
 	"ringfence/app/demo"
 	"ringfence/core/call"
+	"ringfence/core/casework"
 	"ringfence/core/detect"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/habit"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/core/rating"
 	"ringfence/core/restrict"
+	"ringfence/flow/billing"
 	"ringfence/flow/book"
+	"ringfence/flow/desk"
 	"ringfence/flow/gate"
 	"ringfence/flow/play"
 	"ringfence/flow/react"
+	"ringfence/flow/settle"
 	"ringfence/state/store"
 )
 
@@ -32,6 +38,8 @@ func (a *App) demoPast(ctx context.Context, now time.Time) error {
 	trunk, _ := a.book.TrunkCalled("demo-carrier")
 	zone := a.book.Zone("")
 	p := past{node: a.cfg.Node, trunk: trunk.Name, zone: zone, calls: demo.Week(now.In(zone))}
+	p.plan = a.book.Plan()
+	_, p.cost, _ = a.book.Deck("cost")
 	p.play(a)
 	slices.SortStableFunc(p.ops, func(a, b dated) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	ops := make([]store.Op, len(p.ops))
@@ -48,7 +56,42 @@ func (a *App) demoPast(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
+	if err := a.demoCase(ctx, p.stolen); err != nil { // a folder of an older version may have what this does not expect, and the rest is worth seeing
+		a.log.Warn("the sample provider has no case that is settled", "error", err)
+	}
 	return nil
+}
+
+// demoCase settles the thief's calls as a provider would: the customer has a bill, disputes what nobody made, pays the cost price of what was owed for all that,
+// and that in instalments; a claim to the carrier is drawn up. Staff have the finding still to work on.
+func (a *App) demoCase(ctx context.Context, stolen []call.ID) error {
+	c, ok := a.book.CustomerCalled(hotel.id)
+	if !ok || len(stolen) == 0 {
+		return nil // a newcomer has removed it
+	}
+	if _, err := a.billing.Run(ctx, billing.Run{Customer: c.ID, Now: true, By: byDemo}, time.Now()); err != nil {
+		return err
+	}
+	owner, staff := desk.Who{Actor: hotel.id + "/chris", Customer: c.ID}, desk.Who{Actor: byDemo}
+	id, _, err := a.cases.DisputeCalls(ctx, owner, stolen, "Nobody of ours was at the telephone at two in the morning, and we know nobody in the Gambia.")
+	if err != nil {
+		return err
+	}
+	if _, err := a.casefile.JudgeCase(ctx, staff, id, time.Now()); err != nil {
+		return err
+	}
+	ruling := desk.Ruling{What: string(casework.Owed), Pick: desk.Pick{All: true}, Why: "The thief had the password of your line, and every promise of ours was kept."}
+	if _, err := a.cases.Decide(ctx, staff, id, ruling); err != nil {
+		return err
+	}
+	if _, err := a.settling.Settle(ctx, byDemo, id, true, "It was a fraud beyond doubt: you pay what the calls cost us."); err != nil {
+		return err
+	}
+	if _, err := a.settling.OpenClaims(ctx, byDemo, id, ""); err != nil {
+		return err
+	}
+	_, err = a.settling.MakePlan(ctx, byDemo, settle.NewPlan{Case: id, Count: 3, First: time.Now().AddDate(0, 1, 0)})
+	return err
 }
 
 // closing is what a finding closed.
@@ -79,6 +122,9 @@ type past struct {
 	ops    []dated
 	record *call.CDR // of the call that has just ended
 	closes []closing
+	plan   *phone.Plan
+	cost   *rating.Deck // what the carrier charges
+	stolen []call.ID    // calls of the thief that cost something
 }
 
 // dated is a change of the store at the instant at which it would have been made.
@@ -152,7 +198,7 @@ func (p *past) facts(_ int, played *play.Call, rows []fact.Row) {
 			f.Source, f.Agent, f.ALeg = fact.FromPort(c.Source), c.Agent, p.leg(played.ID)
 			p.add(c.At, store.Op{Kind: store.OpRecord, ID: played.ID, CDR: refusedRecord(f, &rows[i], c)})
 		case *fact.CallSettled:
-			f.Trunk = p.trunk
+			f.Trunk, f.Cost, f.CarrierTalk = p.trunk, p.record.Cost, p.record.CarrierTalk
 			p.add(p.record.Ended, store.Op{Kind: store.OpSettle, ID: played.ID, CDR: p.record})
 		}
 		p.add(rows[i].At, store.Op{Kind: store.OpRecord, Facts: rows[i : i+1 : i+1]})
@@ -170,6 +216,10 @@ func (p *past) ended(_ int, played *play.Call, o *call.Open, r *call.CDR) {
 	opened.Node, opened.State, opened.End, opened.Held, opened.Purses = p.node, call.Setup, call.End{}, r.Retail, nil
 	opened.AnsweredAt = time.Time{}
 	record.Trunk, record.ALeg, record.UserAgent = p.trunk, p.leg(o.ID), c.Agent
+	p.carrier(&record, o)
+	if record.Retail > 0 && c.Agent == demo.ThiefAgent {
+		p.stolen = append(p.stolen, o.ID)
+	}
 	if c.Source.IsValid() {
 		record.Source = c.Source.String()
 	}
@@ -183,6 +233,18 @@ func (p *past) ended(_ int, played *play.Call, o *call.Open, r *call.CDR) {
 	}
 	p.add(o.Begun, op)
 	p.record = &record
+}
+
+// carrier adds what the carrier charges, which a player does not ask.
+func (p *past) carrier(r *call.CDR, o *call.Open) {
+	to, problem := p.plan.Parse(r.Number)
+	if r.Direction != call.Out || r.Talk <= 0 || problem != 0 || p.cost == nil {
+		return
+	}
+	if price, ok := p.cost.Find(to.Number, o.Quote.Start); ok {
+		q := price.Quote(o.Quote.Calendar, o.Quote.Start)
+		r.CarrierTalk, r.Cost = r.Talk, q.Cost(r.Talk)
+	}
 }
 
 func refusedRecord(f *fact.CallRefused, row *fact.Row, c *demo.Call) *call.CDR {

@@ -29,6 +29,16 @@ func TestTheDemonstrationHasAPast(t *testing.T) {
 		t.Errorf("%d calls of the thief, %d of them refused, for %v under a cap of £15", thief, refused, cost)
 	}
 	p.checks("money", "ok", "every purse holds")
+	var cases api.List[api.Case]
+	p.get("/v1/cases", &cases)
+	if len(cases.Items) != 1 || cases.Items[0].Customer != "hotel" {
+		t.Fatalf("cases %+v", cases.Items)
+	}
+	var owed api.CaseSettlement
+	p.get("/v1/cases/1/settlement", &owed)
+	if len(owed.Past) != 1 || len(owed.Plans) != 1 || owed.Past[0].Given <= 0 || owed.Plans[0].Rest <= 0 {
+		t.Errorf("the case is settled as %+v", owed)
+	}
 	p.eventually("a finding about the thief's calls", func() bool {
 		var found api.List[api.Finding]
 		p.get("/v1/findings?line=2032", &found)

@@ -41,7 +41,7 @@ var habits = []habit{
 const (
 	stolen      = "2032"
 	thiefSource = "203.0.113.66"
-	thiefAgent  = "VaxSIPUserAgent/3.1"
+	ThiefAgent  = "VaxSIPUserAgent/3.1"
 )
 
 // Week is the calls of a hotel on the seven days before the day of now, and on that day until a quarter of an hour ago, in the order of time. A
@@ -122,7 +122,7 @@ func theft(all []Call, night time.Time, random *rand.Rand) []Call {
 	from := netip.AddrPortFrom(netip.MustParseAddr(thiefSource), 49_152)
 	call := func(at time.Time, talk time.Duration) Call {
 		return Call{
-			At: at, Line: stolen, Dialled: fmt.Sprintf("00220 9%06d", 700_000+random.IntN(40)), Rings: 2 * time.Second, Talk: talk, Source: from, Agent: thiefAgent,
+			At: at, Line: stolen, Dialled: fmt.Sprintf("00220 9%06d", 700_000+random.IntN(40)), Rings: 2 * time.Second, Talk: talk, Source: from, Agent: ThiefAgent,
 		}
 	}
 	for i := range 2 {

@@ -167,7 +167,10 @@ func (b *Book) PutDeck(ctx context.Context, actor string, h DeckHead, rows []rat
 	}
 	h.Currency = cmp.Or(h.Currency, money.Billing().Code)
 	was := (*b.decks.Load())[h.Name]
-	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(actor), stamp()
+	h.Version, h.Rows, h.By = 0, int64(built.Len()), clip(actor)
+	if h.Imported.IsZero() {
+		h.Imported = stamp()
+	}
 	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source), "currency": raw(h.Currency)}
 	if h.Exchange != "" {
 		after["exchange"] = raw(h.Exchange)

@@ -23,6 +23,7 @@ type ImportOptions struct {
 	Covers []string       // as rating.ParseCovers reads them; nil: as the version before has them
 	Sheets []rating.Sheet // of a workbook, instead of a file's text
 	Read   rating.ReadOptions
+	Since  time.Time // when it came into force, for a past that is made up: the demonstration's; zero is now
 }
 
 // Imported is what a deck file held, and the new version it became unless DryRun.
@@ -115,7 +116,7 @@ func (b *Book) Import(ctx context.Context, actor string, file []byte, o ImportOp
 	if !im.OK() {
 		return nil, &DeckFaults{im.Faults, im.FaultCount}
 	}
-	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source, Currency: o.Read.Billing.Code, Exchange: o.Read.Exchange.String(), Mapping: o.Read.Mapping.String()}, File: im, Questions: im.Questions}
+	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source, Currency: o.Read.Billing.Code, Exchange: o.Read.Exchange.String(), Mapping: o.Read.Mapping.String(), Imported: o.Since}, File: im, Questions: im.Questions}
 	prices, err := b.weigh(ctx, out, &o)
 	if err != nil || o.DryRun {
 		return out, err
