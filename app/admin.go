@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"ringfence/edge/feed"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
+	"ringfence/edge/sip"
 	"ringfence/edge/sip/probe"
 	"ringfence/flow/ban"
 	"ringfence/flow/casefile"
@@ -35,7 +37,7 @@ func (a *App) adminDeps() rest.Deps {
 		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch, Rules: a.rules, Agree: a.agree, Habits: a.habits,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
-		TrunkTest: a.testTrunk, Trace: a.trace,
+		TrunkTest: a.testTrunk, Enrolled: a.enrolled, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
 		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
@@ -93,6 +95,33 @@ func (a *App) testTrunk(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 			v.At = x.At.String()
 		}
 		out = append(out, v)
+	}
+	return out
+}
+
+// enrolled is how our registration at the carrier of a trunk stands; nil: there is none.
+func (a *App) enrolled(trunk string) *api.TrunkRegistration {
+	is, ok := a.sip.Enrolments()[trunk]
+	if !ok {
+		return nil
+	}
+	out := &api.TrunkRegistration{State: string(is.State), Contact: is.Contact, Fault: is.Fault}
+	if !is.Until.IsZero() {
+		out.Until = new(is.Until.UTC())
+	}
+	if !is.Next.IsZero() {
+		out.Next = new(is.Next.UTC())
+	}
+	return out
+}
+
+// unregistered are the trunks whose carriers have not registered us, each with the reason.
+func (a *App) unregistered() map[string]string {
+	out := map[string]string{}
+	for name, is := range a.sip.Enrolments() {
+		if is.Until.IsZero() || is.State != sip.Enrolled {
+			out[account.Handle(name)] = cmp.Or(is.Fault, string(is.State))
+		}
 	}
 	return out
 }
@@ -167,6 +196,9 @@ func (a *App) status(ctx context.Context) api.Status {
 	if f := a.storeFault(); f != "" {
 		s.Store = f
 	}
+	if out := a.unregistered(); len(out) > 0 {
+		s.Unregistered = out
+	}
 	s.Watching, _ = a.watching(ctx)
 	for p, n := range a.location.Transports() {
 		if s.Over == nil {
@@ -177,10 +209,18 @@ func (a *App) status(ctx context.Context) api.Status {
 	return s
 }
 
+// checkEnrolments says which carriers have not registered us.
+func (a *App) checkEnrolments() (out check.Findings) {
+	for name, why := range a.unregistered() {
+		out.Warn("trunks", "trunk %s is not registered at its carrier: %s", name, why)
+	}
+	return out
+}
+
 // check asks every stage what an operator should know.
 func (a *App) check(ctx context.Context) check.Findings {
 	now := time.Now()
-	all := []check.Findings{a.health.Check(ctx), a.book.Check(now), a.checkSecurity(now)}
+	all := []check.Findings{a.health.Check(ctx), a.book.Check(now), a.checkSecurity(now), a.checkEnrolments()}
 	if _, rules := a.watching(ctx); len(rules) > 0 {
 		all = append(all, rules)
 	}

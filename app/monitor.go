@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ringfence/core/account"
+	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/react"
 )
@@ -51,6 +52,9 @@ func (a *App) writeHealth(w http.ResponseWriter, code int) {
 	if f := a.storeFault(); f != "" {
 		body["store"] = f
 		body["effect"] = "new paid calls are refused; emergency calls connect; calls in progress run to the end of their paid time"
+	}
+	if out := a.unregistered(); len(out) > 0 {
+		body["unregistered_trunks"] = out
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -170,6 +174,9 @@ func (m metrics) send(kind prometheus.ValueType, name, help string, v float64, l
 
 // sip are the counts of the SIP edge and its sockets.
 func (c *collector) sip(m metrics) {
+	for name, is := range c.a.sip.Enrolments() {
+		m.gauge("trunk_registered", "1 while the carrier has registered us, and accepted our last REGISTER. Only trunks with a registrar.", flag(is.State == sip.Enrolled && !is.Until.IsZero()), "trunk", account.Handle(name))
+	}
 	s := c.a.sip.Stats()
 	m.count("sip_malformed_total", "Malformed or non-SIP packets.", float64(s.Malformed))
 	m.count("sip_scanners_total", "Requests from attack tools, left unanswered.", float64(s.Scanners))

@@ -8,7 +8,7 @@ import (
 
 type trunkCmd struct {
 	remote
-	Add    trunkAdd                         `cmd:"" help:"Add a trunk." eg:"carrier-a 192.0.2.10:5060 192.0.2.11:5060 --deck carrier-a --emergency --source 192.0.2.0/28; carrier-b sip.carrier.example:5060 --user ringfence --ask-password --priority 20 < carrier-b.txt"`
+	Add    trunkAdd                         `cmd:"" help:"Add a trunk." eg:"carrier-a 192.0.2.10:5060 192.0.2.11:5060 --deck carrier-a --emergency --source 192.0.2.0/28; carrier-b sip.carrier.example:5060 --user ringfence --ask-password --priority 20 < carrier-b.txt; carrier-c sip.carrier.example --user 44207946 --ask-password --registrar sip.carrier.example < carrier-c.txt"`
 	List   whole[api.Trunk, struct{}]       `cmd:"" help:"List trunks in the order they are tried." eg:""`
 	Show   show[api.Trunk, api.TrunkName]   `cmd:"" help:"Show a trunk." eg:"carrier-a"`
 	Set    trunkSet                         `cmd:"" help:"Change a trunk." eg:"carrier-a priority=5 disabled=no; carrier-a addresses=\"192.0.2.10:5060, 192.0.2.12:5060\"; carrier-b withheld=removed; carrier-a --ask-password < carrier-a.txt"`
@@ -31,7 +31,7 @@ func (c *trunkAdd) Run(s *session) error {
 
 type trunkSet struct {
 	api.TrunkName
-	Set         []string       `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, sources, priority, deck, format, withheld, emergency, disabled." predict:"trunk-field"`
+	Set         []string       `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, registrar, expiry, sources, priority, deck, format, withheld, emergency, disabled." predict:"trunk-field"`
 	AskPassword bool           `help:"Ask for a new password for the carrier, or read it from standard input."`
 	Body        api.PatchTrunk `kong:"-"`
 }

@@ -165,6 +165,8 @@ type Trunk struct {
 	Transport string   // "udp", "tcp" or "tls"
 	User      string   // digest towards the carrier; "" is none
 	Sealed    []byte   // its sealed password
+	Registrar string   // host:port where we register, with User; "": the carrier wants no registration
+	Expiry    int      // seconds that a registration is asked for
 	Sources   []netip.Prefix
 	Priority  int    // lower goes first
 	Deck      string // name of its cost deck; "" is none

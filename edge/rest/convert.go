@@ -74,12 +74,19 @@ func lineView(l *book.Line) api.Line {
 	return v
 }
 
-func trunkView(t *account.Trunk) api.Trunk {
-	return api.Trunk{
+func (s *Server) trunkView(t *account.Trunk) api.Trunk {
+	v := api.Trunk{
 		Name: account.Handle(t.Name), Identity: account.FullIdentity(t.Name), Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
 		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Withheld: t.Withheld, Emergency: t.Emergency,
-		Disabled: t.Disabled,
+		Disabled: t.Disabled, Registrar: t.Registrar,
 	}
+	if t.Registrar != "" {
+		v.Expiry = t.Expiry
+		if s.d.Enrolled != nil {
+			v.Registration = s.d.Enrolled(t.Name)
+		}
+	}
+	return v
 }
 
 func (s *Server) requestView(r *account.Request) api.Request {

@@ -82,6 +82,8 @@ type Deps struct {
 	Trace func(ctx context.Context, actor string, t *TraceQuery, yield func(api.TraceMessage) error) error
 	// TrunkTest asks each address of a trunk whether it answers, and with its login.
 	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
+	// Enrolled is how our registration at the carrier of a trunk stands; nil: there is none.
+	Enrolled func(trunk string) *api.TrunkRegistration
 
 	Check  func(ctx context.Context) check.Findings
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here

@@ -28,11 +28,11 @@ func (s *Server) trunk(_ context.Context, called string) (*account.Trunk, error)
 }
 
 func (s *Server) listTrunks(context.Context, *struct{}) (api.List[api.Trunk], error) {
-	return api.List[api.Trunk]{Items: views(s.d.Book.AllTrunks(), trunkView)}, nil
+	return api.List[api.Trunk]{Items: views(s.d.Book.AllTrunks(), s.trunkView)}, nil
 }
 
 func (s *Server) getTrunk(_ context.Context, t *account.Trunk, _ *api.TrunkName) (api.Trunk, error) {
-	return trunkView(t), nil
+	return s.trunkView(t), nil
 }
 
 func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) (out api.Trunk, err error) {
@@ -45,14 +45,14 @@ func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) 
 	if err != nil {
 		return out, err
 	}
-	return trunkView(t), nil
+	return s.trunkView(t), nil
 }
 
 func trunkEdit(b *api.PatchTrunk) (book.TrunkEdit, error) {
 	sources, err := parseNetsIf("sources", b.Sources)
 	return book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
-		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Emergency: b.Emergency, Disabled: b.Disabled,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Registrar: b.Registrar, Expiry: b.Expiry, Emergency: b.Emergency, Disabled: b.Disabled,
 	}, err
 }
 
@@ -64,7 +64,7 @@ func (s *Server) changeTrunk(ctx context.Context, t *account.Trunk, in *trunkCha
 	if t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, edit); err != nil {
 		return out, err
 	}
-	return trunkView(t), nil
+	return s.trunkView(t), nil
 }
 
 type trunkChange struct {
@@ -77,7 +77,7 @@ func (s *Server) deleteTrunk(ctx context.Context, t *account.Trunk, _ *api.Trunk
 }
 
 func (s *Server) testTrunk(ctx context.Context, t *account.Trunk, _ *api.TrunkName) (out api.TrunkTest, err error) {
-	out = api.TrunkTest{Trunk: trunkView(t).Name, Answers: s.d.TrunkTest(ctx, t), OK: true}
+	out = api.TrunkTest{Trunk: account.Handle(t.Name), Answers: s.d.TrunkTest(ctx, t), OK: true}
 	for _, a := range out.Answers {
 		out.OK = out.OK && a.OK
 	}

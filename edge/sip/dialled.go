@@ -92,14 +92,27 @@ func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {
 	if trunk := e.provedBy(p); trunk != "" {
 		return trunk, true
 	}
-	is := e.door.Peer(p.Src, "")
-	if is.Trunk == "" || !is.Phone {
-		return is.Trunk, is.Trunk != ""
+	trunk, is := e.trunkFrom(p.Src)
+	if trunk == "" || !is.Phone {
+		return trunk, trunk != ""
 	}
 	if e.door.Peer(p.Src, e.names.host(p.Src)).Out != "" {
-		return is.Trunk, true
+		return trunk, true
 	}
 	return "", false
+}
+
+// calledAtContact takes the number of a carrier's call from To when the carrier called the Contact that we registered there, which is a
+// user and no number.
+func (e *Edge) calledAtContact(a *gate.Attempt, m *message.Message) {
+	t := e.trunk(a.Trunk)
+	if t.Registrar == "" || a.Dialled != t.User || m.To().URI == nil {
+		return
+	}
+	if u, ok := m.To().ParseURI(); ok {
+		a.Dialled, a.Context = dialledIn(&u)
+		a.Context = e.ownContext(a.Context, &u)
+	}
 }
 
 // fits says whether the uri of a digest is of this request. Many phones leave out the user part, so only one that names

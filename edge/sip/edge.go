@@ -5,7 +5,7 @@
 // Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
 // locks. Read the files beside their RFC: registrar.go 3261 §10, flows.go 5626, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
 // dialog.go 3261 §12, early.go 3261 §12.1 and 3311, reliable.go 3262, session.go 3264, timer.go 4028; bridge.go joins the legs, trunk.go has the
-// routes to carriers, link.go joins two calls (divert.go forwards, refer.go transfers), and recover.go has what a restart needs.
+// routes to carriers, enrol.go our registrations at them (3261 §10.2), link.go joins two calls (divert.go forwards, refer.go transfers), and recover.go has what a restart needs.
 package sip
 
 import (
@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/transaction"
@@ -43,6 +44,7 @@ type Options struct {
 	Bans       *transport.Bans           // blocked sources; nil is none
 	Silent     bool                      // attackers' tools get no answer
 	Emergency  func(dialled string) bool // of the numbering plan
+	Trunks     func() []account.Trunk    // those in use, of which some want us to register; nil: none
 
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
 	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
@@ -107,6 +109,7 @@ type Edge struct {
 	refusals refusals
 	insecure complaints
 	links    links // between calls
+	enrolled enrolments
 
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards
@@ -157,8 +160,8 @@ func (e *Edge) Obeys() gate.Edge {
 
 // known says how far connections from an address are trusted before a line has logged in on them.
 func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
-	p := e.door.Peer(src, "")
-	return p.Trunk != "", p.Phones
+	trunk, p := e.trunkFrom(src)
+	return trunk != "", p.Phones
 }
 
 // agent is our User-Agent and Server.
@@ -191,6 +194,9 @@ func (e *Edge) Start(before []gate.Recovered) error {
 	go e.beats()
 	e.restore(before)
 	e.net.Serve()
+	if e.o.Trunks != nil {
+		go e.enrols()
+	}
 	return nil
 }
 
@@ -293,6 +299,7 @@ func (e *Edge) sendFailed(d transport.Dest, token uint64, err error) {
 		e.insecure.say(e.log, d, err)
 	}
 	if token == 0 {
+		e.enrolled.undelivered(d, err)
 		return
 	}
 	s := e.shards[int(token&0xff)%len(e.shards)]

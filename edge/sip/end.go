@@ -47,7 +47,7 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return src == l.dest.Addr.Addr() || l.names(src) || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.names.standFor(l.hosts(), src)
+		return src == l.dest.Addr.Addr() || l.names(src) || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.enrolled.from(src, l.b.s.wall) == l.trunk || e.names.standFor(l.hosts(), src)
 	case l.line != "":
 		return e.door.May(door.Party{Line: l.line}, src, l.b.s.wall)
 	}

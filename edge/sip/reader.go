@@ -28,6 +28,10 @@ func (e *Edge) handle(p *transport.Packet) {
 		e.malformed(p, f)
 		return
 	}
+	if !p.Msg.IsRequest() && p.Msg.CSeqMethod() == message.REGISTER {
+		e.enrolled.take(p)
+		return
+	}
 	if !p.Msg.IsRequest() && !isOwnCallID(p.Msg.CallID()) {
 		p.Msg.PreferCallID(isOwnCallID)
 	}
@@ -90,7 +94,10 @@ func (e *Edge) scanner(p *transport.Packet) bool {
 		return false
 	}
 	m := &p.Msg
-	if _, is := detect.Scanner(m.Get(message.HUserAgent), m.Get(message.HFrom), m.Get(message.HTo), m.Body()); !is || e.door.Peer(p.Src, "").Trunk != "" {
+	if _, is := detect.Scanner(m.Get(message.HUserAgent), m.Get(message.HFrom), m.Get(message.HTo), m.Body()); !is {
+		return false
+	}
+	if trunk, _ := e.trunkFrom(p.Src); trunk != "" {
 		return false
 	}
 	e.stats.scanners.Add(1)

@@ -114,7 +114,7 @@ func (e *Edge) dealtWith(p *transport.Packet) bool {
 // trunkAt is the trunk at an address: the one whose calls go exactly there, or whose calls come from there; "" is none.
 func (e *Edge) trunkAt(src netip.AddrPort) string {
 	is := e.door.Peer(src, e.names.host(src))
-	return cmp.Or(is.Out, is.Trunk)
+	return cmp.Or(is.Out, is.Trunk, e.enrolled.from(src.Addr(), time.Now()))
 }
 
 // trunk is what the book has on a trunk; zero for the name "".

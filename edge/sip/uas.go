@@ -176,6 +176,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	if !e.ownCredentials(m, &c) { // a carrier may pass on credentials for another server
 		if trunk, ok := e.inboundFrom(p); ok {
 			a.Trunk = trunk
+			e.calledAtContact(&a, m)
 			return a, true
 		}
 	}

@@ -137,6 +137,9 @@ func trunkFacts(t account.Trunk) parts {
 	p.text("deck", t.Deck)
 	p.text("format", t.Format)
 	p.text("withheld", t.Withheld)
+	if t.Registrar != "" {
+		p["registrar"], p["expiry"] = raw(t.Registrar), raw(t.Expiry)
+	}
 	return p
 }
 

@@ -30,9 +30,9 @@ type trunkTable struct {
 type TrunkEdit struct {
 	Addresses                               *[]string
 	Transport, User, Password, Deck, Format *string
-	Withheld                                *string
+	Withheld, Registrar                     *string
 	Sources                                 *[]netip.Prefix
-	Priority                                *int
+	Priority, Expiry                        *int
 	Emergency, Disabled                     *bool
 }
 
@@ -41,6 +41,9 @@ const (
 	maxAddresses = 16
 	maxPriority  = 1000
 	maxText      = 128
+	minExpiry    = 60
+	maxExpiry    = 24 * 60 * 60
+	usualExpiry  = 60 * 60
 	sipPort      = "5060"
 	sipsPort     = "5061"
 )
@@ -159,7 +162,7 @@ func (b *Book) AddTrunk(ctx context.Context, actor, handle string, edit TrunkEdi
 	if _, ok := b.TrunkCalled(handle); ok {
 		return nil, fmt.Errorf("trunk %s: %w", handle, store.ErrExists)
 	}
-	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164", Withheld: account.WithheldAsserted}, edit)
+	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164", Withheld: account.WithheldAsserted, Expiry: usualExpiry}, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +227,8 @@ func (b *Book) applyTrunk(t account.Trunk, e TrunkEdit) (account.Trunk, error) {
 	set(&t.Format, e.Format)
 	set(&t.Withheld, e.Withheld)
 	set(&t.Priority, e.Priority)
+	set(&t.Registrar, e.Registrar)
+	set(&t.Expiry, e.Expiry)
 	set(&t.Emergency, e.Emergency)
 	set(&t.Disabled, e.Disabled)
 	if e.Sources != nil {
@@ -279,6 +284,13 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000; lower values are tried first")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
+	if t.Registrar != "" {
+		fixed, err := trunkAddress(t.Registrar, t.Transport)
+		check(err == nil, "registrar", t.Registrar, "host:port of the carrier's registrar, such as sip.carrier.example:5060")
+		t.Registrar = fixed
+		check(userPart(t.User), "user", t.User, "to register, a user of letters, digits and -_.+~*' with its password")
+	}
+	check(t.Expiry >= minExpiry && t.Expiry <= maxExpiry, "expiry", strconv.Itoa(t.Expiry), "60 to 86400 seconds")
 	for _, p := range t.Sources {
 		check(p.Bits() >= widest(p.Addr()), "sources", p.String(), "a carrier's own networks: calls in would be taken from all over this one")
 	}
@@ -335,6 +347,13 @@ func hostName(s string) bool {
 
 func notHostRune(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+}
+
+// userPart says that a text is the user of a SIP URI as it is, without escapes (RFC 3261 25.1).
+func userPart(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.!~*'+", r))
+	})
 }
 
 // plainText is printable ASCII of a bounded length; it goes into a SIP header.

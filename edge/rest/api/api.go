@@ -214,32 +214,43 @@ type Rotated struct {
 
 // Status is how this node is doing.
 type Status struct {
-	Version       string         `json:"version"`
-	Node          string         `json:"node"`
-	Started       time.Time      `json:"started"`
-	Uptime        int64          `json:"uptime_seconds"`
-	Ready         bool           `json:"ready"`
-	Store         string         `json:"store" doc:"ok, or the fault"`
-	Engine        string         `json:"engine" enum:"sqlite,postgres"`
-	Customers     int            `json:"customers"`
-	Lines         int            `json:"lines"`
-	Locked        int            `json:"locked_lines"`
-	Trunks        int            `json:"trunks"`
-	Decks         int            `json:"decks"`
-	Registrations int            `json:"registrations"`
-	Over          map[string]int `json:"registrations_over,omitempty" doc:"registrations by transport: udp, tcp, tls, wss"`
-	Calls         int            `json:"calls"`
-	Watching      string         `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
+	Version   string    `json:"version"`
+	Node      string    `json:"node"`
+	Started   time.Time `json:"started"`
+	Uptime    int64     `json:"uptime_seconds"`
+	Ready     bool      `json:"ready"`
+	Store     string    `json:"store" doc:"ok, or the fault"`
+	Engine    string    `json:"engine" enum:"sqlite,postgres"`
+	Customers int       `json:"customers"`
+	Lines     int       `json:"lines"`
+	Locked    int       `json:"locked_lines"`
+	Trunks    int       `json:"trunks"`
+	// Unregistered are the trunks with a registrar where this node is not registered.
+	Unregistered  map[string]string `json:"unregistered_trunks,omitempty" doc:"trunks whose carrier has not registered this node, each with the reason"`
+	Decks         int               `json:"decks"`
+	Registrations int               `json:"registrations"`
+	Over          map[string]int    `json:"registrations_over,omitempty" doc:"registrations by transport: udp, tcp, tls, wss"`
+	Calls         int               `json:"calls"`
+	Watching      string            `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
 }
 
 // Resource describes the status of a node.
 func (Status) Resource() Resource[Status] {
 	return Resource[Status]{
-		Fields: "ready, store, calls, watching?, phones, lines, trunks, decks, node, version, up",
+		Fields: "ready, store, calls, watching?, phones, lines, trunks, not registered: unregistered_trunks?, decks, node, version, up",
 		Cells: map[string]func(*Status) Cell{
 			"ready": func(s *Status) Cell { return Cell{Look: map[bool]string{true: "good", false: "bad"}[s.Ready]} },
 			"store": func(s *Status) Cell {
 				return Cell{s.Engine + ", " + s.Store, map[bool]string{false: "bad"}[s.Store == "ok"]}
+			},
+			"unregistered_trunks": func(s *Status) (c Cell) {
+				for _, name := range slices.Sorted(maps.Keys(s.Unregistered)) {
+					if c.Look = "bad"; c.Text != "" {
+						c.Text += "; "
+					}
+					c.Text += "trunk " + name + ": " + s.Unregistered[name]
+				}
+				return c
 			},
 			"phones": func(s *Status) Cell { return Cell{Text: strconv.Itoa(s.Registrations) + " registered" + over(s.Over)} },
 			"lines": func(s *Status) Cell {

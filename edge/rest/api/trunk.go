@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Trunk is a route to a carrier. Its password is never in it.
@@ -13,6 +14,11 @@ type Trunk struct {
 	Transport string   `json:"transport" enum:"udp,tcp,tls"`
 	User      string   `json:"user,omitempty" doc:"user name for the carrier's digest authentication"`
 	Login     bool     `json:"login" doc:"has a password"`
+	Registrar string   `json:"registrar,omitempty" doc:"where Ringfence registers, host:port"`
+	Expiry    int      `json:"expiry,omitempty" doc:"seconds that a registration is asked for"`
+	// Registration is how the one of this node stands.
+	Registration *TrunkRegistration `json:"registration,omitempty" doc:"how this node's registration stands; absent without a registrar"`
+
 	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
 	Priority  int      `json:"priority" doc:"lower goes first"`
 	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
@@ -22,17 +28,41 @@ type Trunk struct {
 	Disabled  bool     `json:"disabled"`
 }
 
+// TrunkRegistration is how our registration at a carrier stands.
+type TrunkRegistration struct {
+	State   string     `json:"state" enum:"trying,registered,refused,failed" doc:"refused: the carrier does not accept the user or the password; failed: it does not answer, or has a fault"`
+	Until   *time.Time `json:"until,omitempty" doc:"registered until"`
+	Next    *time.Time `json:"next,omitempty" doc:"when the carrier is asked again"`
+	Contact string     `json:"contact,omitempty" doc:"where the carrier sends its calls"`
+	Fault   string     `json:"fault,omitempty" doc:"why the last attempt failed"`
+}
+
+func (t *Trunk) registration() (c Cell) {
+	r := t.Registration
+	if r == nil {
+		return c
+	}
+	c = Cell{r.State, map[string]string{"registered": "good", "trying": "warn"}[r.State]}
+	if c.Look == "" {
+		c.Look = "bad"
+	}
+	if r.Fault != "" {
+		c.Text += ": " + r.Fault
+	}
+	return c
+}
+
 // Resource describes trunks.
 func (Trunk) Resource() Resource[Trunk] {
 	return Resource[Trunk]{
 		Name: "trunk", Path: "trunks", Key: "name",
 		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls continue",
-		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
-		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, sources, format, withheld numbers: withheld, " +
+		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, registration?, state",
+		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration?, expiry?, sources, format, withheld numbers: withheld, " +
 			"cost deck: deck, emergency",
 		Empty: "No trunks yet, so only calls between lines are possible: ringfence trunk add NAME HOST:PORT",
 		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
-		Cells: map[string]func(*Trunk) Cell{"state": func(t *Trunk) Cell {
+		Cells: map[string]func(*Trunk) Cell{"registration": (*Trunk).registration, "state": func(t *Trunk) Cell {
 			if t.Disabled {
 				return Cell{"disabled", "warn"}
 			}
@@ -64,6 +94,8 @@ type PatchTrunk struct {
 	User      *string   `json:"user,omitempty" maxLength:"128" help:"User name for the carrier." placeholder:"NAME"`
 	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it" kong:"-"`
 	Sources   *[]string `json:"sources,omitempty" maxItems:"256" name:"source" help:"Addresses and networks that its inbound calls come from." placeholder:"NET"`
+	Registrar *string   `json:"registrar,omitempty" maxLength:"300" doc:"where Ringfence registers with the user and the password, host:port; empty: it does not" help:"Register there with the user and the password, HOST:PORT." placeholder:"HOST:PORT"`
+	Expiry    *int      `json:"expiry,omitempty" minimum:"60" maximum:"86400" doc:"seconds that a registration is asked for; 3600 unless given" help:"Seconds that a registration is asked for (default: 3600)." placeholder:"SECONDS"`
 	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000" help:"Lower is tried first (default: 0)." placeholder:"N"`
 	Deck      *string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
 	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless given" help:"Format of numbers sent: +e164 (default), e164 or 00e164." placeholder:"FORMAT"`
