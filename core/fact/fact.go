@@ -58,6 +58,9 @@ const ByAnswer = "the answer to a notice"
 // ByCode is who locked a line whose panic code was dialled on one of its phones.
 const ByCode = "a phone of the line, which dialled the panic code"
 
+// ByForwardCode is who forwarded the calls of a line whose code was dialled on one of its phones.
+const ByForwardCode = "a phone of the line, which dialled a code"
+
 // Subject is whom a fact is about; each may be empty.
 type Subject struct {
 	Line    string

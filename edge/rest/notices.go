@@ -123,6 +123,7 @@ var meanings = map[notify.Kind]string{
 	notify.LineLocked:      "A line was locked: only emergency calls are possible.",
 	notify.Restricted:      "Destinations were closed to a line, or to all lines of a customer, or are open again.",
 	notify.PasswordChanged: "A line has a new password.",
+	notify.ForwardSet:      "A line forwards calls from now on, or to another number.",
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",
 	notify.AccessChanged:   "Somebody may sign in, or no longer, or with something else; or the wait for what loosens was changed.",

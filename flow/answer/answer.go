@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/detect"
 	"ringfence/core/fact"
 	"ringfence/core/money"
@@ -67,6 +68,9 @@ func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 	return "We have noted this phone as yours. Nothing was changed, and we will not ask you about it again.", nil
 }
 
+// noForwards ends every forward of a line.
+var noForwards = []book.Forward{{Cause: call.ForwardAlways}, {Cause: call.ForwardBusy}, {Cause: call.ForwardNoAnswer}, {Cause: call.ForwardUnreachable}}
+
 // notMine locks the thief out: the line is locked, its calls in either direction are cut, and its password is replaced by
 // one that nobody knows, so that he can neither call nor be called. The address is banned unless others use it rightly.
 // What was done becomes a case, in which the owner says which calls were the thief's. Phones that have the old password may still call emergency numbers.
@@ -85,14 +89,22 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, x.Line, ""); err != nil {
 		return "", err
 	}
+	if x.Kind == notify.ForwardSet {
+		if _, err := a.Book.EditLine(ctx, fact.ByAnswer, x.Line, book.LineEdit{Forward: noForwards}); err != nil {
+			return "", err
+		}
+	}
 	done := []string{
 		fmt.Sprintf("Line %s is locked: it can make no calls except to emergency numbers.", l.Handle()), callsCut(ended),
 		"Its password no longer works, and all its phones were logged out: they get no incoming calls either.",
 	}
+	if x.Kind == notify.ForwardSet {
+		done = append(done, "It forwards no calls any more.")
+	}
 	// Only an address from which the login was really used is banned: a packet that answers the challenge of another
 	// address may be forged, so that another user would suffer.
 	at, err := netip.ParseAddr(x.Address)
-	used := err == nil && a.Devices.Own(x.Line, at)
+	used := err == nil && a.Devices.Own(x.Line, at) && x.Kind != notify.ForwardSet // codes are obeyed from where the line is usual: the owner's own phones are there
 	if x.Place != "" || x.Family != "" {
 		if err := a.Devices.SetVerdict(ctx, x.Line, x.Place, x.Family, "not-mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.Log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
@@ -112,6 +124,9 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 // opened is not the owner's problem.
 func (a *Answers) opened(ctx context.Context, l *book.Line, x *notify.Answer) int64 {
 	text := "Not me: somebody else used the login of line " + l.Handle() + "."
+	if x.Kind == notify.ForwardSet {
+		text = "Not me: somebody else forwarded the calls of line " + l.Handle() + "."
+	}
 	if x.Address != "" {
 		text += " The notice was about the address " + x.Address + "."
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/fact"
 	"ringfence/core/phone"
+	"ringfence/flow/book"
 	"ringfence/flow/device"
 	"ringfence/flow/door/doortest"
 	"ringfence/flow/location"
@@ -132,6 +134,25 @@ func TestNotMine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNotMineOfAForward: the thief's forwards end too, and the address that dialled the code is not banned: codes are obeyed where the owner's phones are.
+func TestNotMineOfAForward(t *testing.T) {
+	o := newOwner(t)
+	o.used(thief)
+	_, err := o.Book.EditLine(t.Context(), "t", o.Line, book.LineEdit{Forward: []book.Forward{{Cause: call.ForwardAlways, To: "07700900123"}, {Cause: call.ForwardNoAnswer, To: "07700900123"}}})
+	o.must("forwarded", err)
+	if l, _ := o.Book.Line(o.Line); l.Forwards().Always == "" {
+		t.Fatal("nothing is forwarded")
+	}
+	done := o.must(o.says(notify.NotMine, o.Line, notify.About{Kind: notify.ForwardSet, Address: thief.String()}))
+	l, _ := o.Book.Line(o.Line)
+	if f := l.Forwards(); !l.Locked() || f.Always+f.NoAnswer != "" || o.bans != nil {
+		t.Errorf("locked %v, %+v, bans %q", l.Locked(), f, o.bans)
+	}
+	if !strings.Contains(done, "It forwards no calls any more.") || len(o.said) != 1 || !strings.Contains(o.said[0], "somebody else forwarded the calls of line 2001") {
+		t.Errorf("reported %q, and the page says: %s", o.said, done)
 	}
 }
 

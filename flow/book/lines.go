@@ -38,6 +38,7 @@ type LineEdit struct {
 	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
 	Lift         int64                 // id of the restriction to take away; 0 is none
 	Forward      []Forward
+	From         netip.Addr             // of the phone that dialled a code for it, for the journal
 	Close        []restrict.Restriction // what a finding closes: added once, by its key
 	Vouch        string                 // what the keys of findings begin with: what those closed is open again
 	Careful      bool                   // refused with a *Loosening if it loosens
@@ -205,7 +206,11 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 			texts := account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().aboveLines()...)
 			err = loosening(append(texts, b.dearer(&was.Forwards, &a.Forwards)...))
 		}
-		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
+		after := lineFacts(a)
+		if edit.From.IsValid() {
+			after["from"] = raw(edit.From.Unmap())
+		}
+		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), after)
 		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil && len(edit.Forward) == 0 {
 			f = factOf[fact.SettingChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		}

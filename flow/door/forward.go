@@ -65,7 +65,7 @@ func (d *Door) forwardByCode(ctx context.Context, try *gate.Attempt, f book.Forw
 	if _, ok := d.codes.Hit(memory.Key{Sort: 'f', Of: try.Line, Window: time.Minute}, codesPerMinute, now); !ok {
 		return &gate.Refusal{Reason: policy.TooManyPerMinute, Figures: policy.Figures{Limit: codesPerMinute, Value: codesPerMinute, Pass: codesPerMinute + 1}}
 	}
-	_, err := d.o.Book.EditLine(ctx, fact.ByCode, try.Line, book.LineEdit{Forward: []book.Forward{f}})
+	_, err := d.o.Book.EditLine(ctx, fact.ByForwardCode, try.Line, book.LineEdit{Forward: []book.Forward{f}, From: try.Source.Addr()})
 	invalid := (*book.Invalid)(nil)
 	switch {
 	case errors.As(err, &invalid):

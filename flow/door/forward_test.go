@@ -2,12 +2,15 @@ package door
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/flow/gate"
+	"ringfence/state/store"
 )
 
 // Phones forward the calls of their line by codes: to ordinary numbers, from where the line is usual, and not too often. A call that is sent on obeys no code.
@@ -57,6 +60,13 @@ func TestCodesOfForwarding(t *testing.T) {
 		if _, why := s.call(c.dialled, c.from, change...); why != c.why || now() != c.want {
 			t.Errorf("%s from %s: %v, %+v", c.dialled, c.from, why, now())
 		}
+	}
+	facts, err := s.db.Facts(t.Context(), store.FactFilter{Kind: fact.KindLineChanged})
+	must(t, err)
+	var body fact.LineChanged
+	must(t, body.Decode(facts[0].Body))
+	if from := `"from":"` + home.Addr().String() + `"`; body.By != fact.ByForwardCode || !strings.Contains(string(body.After), from) {
+		t.Errorf("the journal says %s, %s", body.By, body.After)
 	}
 	for range codesPerMinute {
 		s.call("#67#", home)

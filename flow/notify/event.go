@@ -96,7 +96,12 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 			return d, true
 		}
 		return n.readRestricted(f)
-	case fact.KindSettingChanged, fact.KindLineChanged:
+	case fact.KindLineChanged:
+		if d, ok := n.readForwards(f); ok {
+			return d, true
+		}
+		return n.readRestricted(f)
+	case fact.KindSettingChanged:
 		return n.readRestricted(f)
 	case fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved:
 		return n.readAccess(f)
@@ -298,6 +303,10 @@ func (n *Notifier) requestOf(f *store.Fact, field account.Field) int64 {
 func merge(ds []draft) []draft {
 	var out []draft
 	for _, d := range ds {
+		if i := slices.IndexFunc(out, func(o draft) bool { return sameForwards(&o, &d) }); i >= 0 {
+			out[i] = alsoForwarded(&out[i], d)
+			continue
+		}
 		i := slices.IndexFunc(out, func(o draft) bool { return sameLogin(&o, &d) })
 		if i < 0 {
 			out = append(out, d)

@@ -18,6 +18,7 @@ const (
 	LineLocked      Kind = "line-locked"
 	Restricted      Kind = "restriction"
 	PasswordChanged Kind = "password-changed"
+	ForwardSet      Kind = "forward-set"
 	RequestMade     Kind = "request-made"
 	RequestAnswered Kind = "request-answered"
 	ChangeWaiting   Kind = "change-waiting"
@@ -53,6 +54,7 @@ var own = []KindInfo{
 	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
 	{Kind: Restricted, Title: "Destinations closed, or open again", Owner: true},
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
+	{Kind: ForwardSet, Title: "Calls are forwarded", Owner: true, Critical: true, Answers: true},
 	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},

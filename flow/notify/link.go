@@ -314,12 +314,18 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 			v.Title, v.Button = "Are these your calls?", "These are our calls"
 			v.Text[1] = "If you press the button, we note that these calls are yours. Nothing changes: we still notify you at the next level."
 		}
+		if v.Kind == ForwardSet {
+			v.Text[1] = "If you press the button, we note that you or one of your people forwarded these calls. Nothing changes: we still notify you of the next forward."
+		}
 	case NotMine:
 		v.Title, v.Button = "This was not you?", "Not me: lock the line"
 		if v.Kind == UsageLevel {
 			v.Title, v.Button = "Are these not your calls?", "Not ours: lock the line"
 		}
 		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: it can make no calls except to emergency numbers, and its phones are logged out. We show you what was done, and you can have the line unlocked again."}
+		if v.Kind == ForwardSet {
+			v.Text = append(v.Text, "All forwards of the line end too, and do not come back when it is unlocked.")
+		}
 	case Admit:
 		v.Title, v.Button = "Is this your phone?", "Let this phone in"
 		v.Known = []Known{{"Line", handle}, {"Address", a.Address}, {"Network", a.Network}, {"Calls itself", a.Agent}}

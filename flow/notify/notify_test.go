@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/flow/book"
@@ -31,7 +32,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, CaseCredit: {owner}, Instalment: {owner}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, ForwardSet: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, CaseCredit: {owner}, Instalment: {owner}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -59,6 +60,8 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	w.fact("credit.booked", "", `{"by":"staff/tom","reference":"CASE 17 SETTLEMENT 1","gross_micro":99740000,"why":"Case 17."}`)
 	w.fact("credit.booked", "", `{"by":"staff/tom","reference":"BY HAND","gross_micro":99740000,"why":"x"}`)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
+	w.must(err)
+	_, err = w.book.EditLine(t.Context(), "staff", "2001", book.LineEdit{Forward: []book.Forward{{Cause: call.ForwardBusy, To: "07700900123"}}})
 	w.must(err)
 	asked, err := w.book.Ask(t.Context(), "staff", "2001", account.InternationalCeiling, int64(50*money.PencePerMinute), time.Time{}, "a supplier")
 	w.must(err)

@@ -45,6 +45,10 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		})
 	case info.Kind == PasswordChanged:
 		d.By = "staff"
+	case info.Kind == ForwardSet:
+		d.By, d.Source = fact.ByForwardCode, "203.0.113.9"
+		d.Evidence = map[string]any{"forward_busy": "07700 900123", "forward_no_answer": "07700 900123", "forward_after": "25"}
+		d.Text = forwardsText(d.line, d.Evidence)
 	case info.Kind == RequestMade, info.Kind == RequestAnswered:
 		d.Why = "a supplier in Cuba"
 		d.Evidence = map[string]any{"request": "7", "setting": "international-ceiling", "wanted": "50p a minute", "wanted_until": "2026-08-03T23:00:00Z"}

@@ -237,7 +237,8 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.bill(d, zone)
 	v.restriction(e)
 	theirs := d.account != "" && strings.HasPrefix(d.By, account.Handle(d.account)+"/")
-	if v.By != "" && v.By != fact.ByAnswer && !v.Desk && !theirs {
+	nobody := v.By == "" || v.By == fact.ByAnswer || v.By == fact.ByCode || v.By == fact.ByForwardCode // no person
+	if !nobody && !v.Desk && !theirs {
 		v.By = "our staff" // whose name or machine must not be known outside
 	}
 	v.row("Done by", v.By)

@@ -208,7 +208,7 @@ type (
 // author is who wrote or decided something; staff have no names here.
 func author(customer, name string) string {
 	switch {
-	case name == "", name == "auto", name == fact.ByAnswer, name == fact.ByCode, strings.HasPrefix(name, account.Handle(customer)+"/"):
+	case name == "", name == "auto", name == fact.ByAnswer, name == fact.ByCode, name == fact.ByForwardCode, strings.HasPrefix(name, account.Handle(customer)+"/"):
 		return name
 	}
 	return account.StaffName
