@@ -237,13 +237,13 @@ type Status struct {
 // Resource describes the status of a node.
 func (Status) Resource() Resource[Status] {
 	return Resource[Status]{
-		Fields: "ready, store, calls, watching?, phones, lines, trunks, not registered: unregistered_trunks?, decks, node, version, up",
+		Fields: "ready, store, calls, watching?, phones, lines, trunks, not registered: unregistered?, decks, node, version, up",
 		Cells: map[string]func(*Status) Cell{
 			"ready": func(s *Status) Cell { return Cell{Look: map[bool]string{true: "good", false: "bad"}[s.Ready]} },
 			"store": func(s *Status) Cell {
 				return Cell{s.Engine + ", " + s.Store, map[bool]string{false: "bad"}[s.Store == "ok"]}
 			},
-			"unregistered_trunks": func(s *Status) (c Cell) {
+			"unregistered": func(s *Status) (c Cell) {
 				for _, name := range slices.Sorted(maps.Keys(s.Unregistered)) {
 					if c.Look = "bad"; c.Text != "" {
 						c.Text += "; "

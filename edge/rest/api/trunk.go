@@ -37,7 +37,7 @@ type TrunkRegistration struct {
 	Fault   string     `json:"fault,omitempty" doc:"why the last attempt failed"`
 }
 
-func (t *Trunk) registration() (c Cell) {
+func (t *Trunk) enrolment() (c Cell) {
 	r := t.Registration
 	if r == nil {
 		return c
@@ -57,14 +57,19 @@ func (Trunk) Resource() Resource[Trunk] {
 	return Resource[Trunk]{
 		Name: "trunk", Path: "trunks", Key: "name",
 		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls continue",
-		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, registration?, state",
-		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration?, expiry?, sources, format, withheld numbers: withheld, " +
+		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
+		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration: enrolment?, expiry?, sources, format, withheld numbers: withheld, " +
 			"cost deck: deck, emergency",
 		Empty: "No trunks yet, so only calls between lines are possible: ringfence trunk add NAME HOST:PORT",
 		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
-		Cells: map[string]func(*Trunk) Cell{"registration": (*Trunk).registration, "state": func(t *Trunk) Cell {
-			if t.Disabled {
+		Cells: map[string]func(*Trunk) Cell{"enrolment": (*Trunk).enrolment, "state": func(t *Trunk) Cell {
+			switch r := t.Registration; {
+			case t.Disabled:
 				return Cell{"disabled", "warn"}
+			case r != nil && r.State != "registered":
+				return Cell{"not registered", "bad"}
+			case r != nil:
+				return Cell{r.State, "good"}
 			}
 			return Cell{"in use", "good"}
 		}},
