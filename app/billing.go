@@ -29,7 +29,7 @@ func (a *App) billFile(ctx context.Context, customer string, number int64) (noti
 func (a *App) openBilling() error {
 	c := &a.cfg.Billing
 	o := billing.Options{
-		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Secret: []byte(c.WebhookSecret), Day: c.Day, Node: a.cfg.Node, Log: a.log,
+		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Address: c.Address, VATID: c.VATNumber, PayIn: c.DaysToPay, Secret: []byte(c.WebhookSecret), Day: c.Day, Node: a.cfg.Node, Alone: a.secondAbove, Log: a.log,
 	}
 	if c.VAT != "" {
 		var err error

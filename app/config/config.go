@@ -649,7 +649,8 @@ type Lasts struct {
 // Desk sets how the fraud desk decides.
 type Desk struct {
 	// SecondAbove is what one member of staff may give to a customer alone in a case, in whole units of the currency: calls that are
-	// free or given away, and refunds. What goes beyond it needs a second person. 0: everything does.
+	// free or given away, and refunds. What goes beyond it needs a second person. 0: everything does. It also bounds what one
+	// of them may credit a customer by hand within 30 days.
 	SecondAbove int `toml:"second-above" default:"250" min:"0" max:"1000000"`
 }
 

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
+	"ringfence/core/person"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -48,7 +49,9 @@ type Options struct {
 	Remind   books.Reminders
 	// NotAsked is what of a balance is not to be asked for yet: calls in dispute, and instalments to come. nil: nothing.
 	NotAsked func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
-	Log      *slog.Logger
+	// Alone is what one member of staff may credit a customer by hand within CreditSpan. nil: any sum.
+	Alone func() money.Micro
+	Log   *slog.Logger
 }
 
 // Billing is safe for concurrent use, and on several nodes.
@@ -171,7 +174,42 @@ func (b *Billing) CreditByHand(ctx context.Context, c Credit) (Entry, error) {
 			return Entry{}, err
 		}
 	}
+	if err := b.alone(ctx, &c); err != nil {
+		return Entry{}, err
+	}
 	return b.Credit(ctx, c)
+}
+
+// CreditSpan is the time in which credits by hand are added up.
+const CreditSpan = 30 * 24 * time.Hour
+
+// alone keeps one member of staff from giving by hand, in one credit or several, what would need a second person in a case.
+func (b *Billing) alone(ctx context.Context, c *Credit) error {
+	if b.o.Alone == nil {
+		return nil
+	}
+	limit, sum, since := b.o.Alone(), c.Net, time.Now().Add(-CreditSpan)
+	for before := int64(0); ; {
+		all, err := b.Entries(ctx, c.Customer, books.KindCredit, before, page)
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			e := &all[i]
+			if e.At.After(since) && person.Same(e.By, c.By) && !strings.HasPrefix(e.Reference, OfCases) && e.Reference != books.Plain(c.Reference) {
+				sum = sum.Add(e.Net)
+			}
+		}
+		if len(all) < page || all[len(all)-1].At.Before(since) {
+			break
+		}
+		before = all[len(all)-1].ID
+	}
+	if sum <= limit {
+		return nil
+	}
+	shown := money.Billing().Shown
+	return &Invalid{"amount", money.Billing().Amount(c.Net), fmt.Sprintf("no more than %s by one person within 30 days, and this makes it %s: give it as a refund in a case, to which a second person agrees", shown(limit), shown(sum))}
 }
 
 // Credit books a credit note, whose number is in the entry. ErrBooked: its reference was credited before, and the entry is that one.

@@ -462,3 +462,35 @@ func TestCreditsByHand(t *testing.T) {
 	_, err := b.CreditByHand(ctx, billing.Credit{Customer: "acme", Reference: "case/7", Calls: []call.ID{id}, Net: money.Pound, Reason: "goodwill", By: "tom"})
 	must(t, err)
 }
+
+// TestCreditsByHandAreBounded guards that one member of staff cannot give by hand, in one credit or several, what needs a second person in a case.
+func TestCreditsByHandAreBounded(t *testing.T) {
+	p := newProvider(t)
+	b := billing.New(billing.Options{Store: p.db, Book: p.book, Alone: func() money.Micro { return 100 * money.Pound }})
+	give := func(by, customer, reference string, pounds int) error {
+		_, err := b.CreditByHand(t.Context(), billing.Credit{Customer: customer, Reference: reference, Net: money.Micro(pounds) * money.Pound, Reason: "goodwill", By: by})
+		return err
+	}
+	for _, c := range []struct {
+		by, customer, reference string
+		pounds                  int
+		want                    error
+	}{
+		{"staff/tom", "acme", "1", 101, &billing.Invalid{}},
+		{"staff/tom", "acme", "2", 60, nil},
+		{"staff/tom", "acme", "2", 60, billing.ErrBooked}, // again, as after a broken connection
+		{"staff/tom", "acme", "3", 41, &billing.Invalid{}},
+		{"staff/tom (token backup)", "acme", "4", 41, &billing.Invalid{}},
+		{"staff/tom", "acme", "5", 40, nil},
+		{"staff/maya", "acme", "6", 100, nil},
+		{"staff/tom", "bell", "7", 100, nil},
+	} {
+		err := give(c.by, c.customer, c.reference, c.pounds)
+		var invalid *billing.Invalid
+		if _, wants := c.want.(*billing.Invalid); wants != errors.As(err, &invalid) || !wants && !errors.Is(err, c.want) {
+			t.Errorf("%s gives %s £%d as %s: %v", c.by, c.customer, c.pounds, c.reference, err)
+		}
+	}
+	_, err := b.Credit(t.Context(), billing.Credit{Customer: "acme", Reference: billing.OfCases + "1 SETTLEMENT 1", Net: 1000 * money.Pound, Reason: "a case", By: "staff/tom"})
+	must(t, err)
+}

@@ -59,11 +59,14 @@ func (d *Desk) MakePlan(ctx context.Context, by string, n NewPlan) (p settle.Pla
 	for i := range s.Plans {
 		most -= s.Plans[i].Banked()
 	}
+	if most, err = d.owed(ctx, &s, most); err != nil {
+		return p, err
+	}
 	if n.Amount == 0 {
 		n.Amount = most
 	}
 	if n.Amount > most || most <= 0 {
-		return p, &book.Invalid{Field: "amount", Found: amount(n.Amount), Want: "at most what is to pay of the case, " + amount(max(0, most))}
+		return p, &book.Invalid{Field: "amount", Found: amount(n.Amount), Want: "at most what is to pay of the case and still owed, " + amount(max(0, most))}
 	}
 	zone := d.o.Book.Zone(s.Case.Customer)
 	first := n.First.In(zone)
@@ -76,6 +79,38 @@ func (d *Desk) MakePlan(ctx context.Context, by string, n NewPlan) (p settle.Pla
 	}
 	p = settle.Plan{Case: n.Case, Customer: s.Case.Customer, State: settle.PlanRunning, Amount: n.Amount, List: list, By: by, Made: time.Now()}
 	return p, d.follow(ctx, &p)
+}
+
+// owed is as much of a sum as the customer of a case owes: what is in the books, with the calls of the case that are on no bill yet, less what the case
+// has still to credit.
+func (d *Desk) owed(ctx context.Context, x *Settled, most money.Micro) (money.Micro, error) {
+	owes, err := d.o.Billing.Balance(ctx, x.Case.Customer)
+	if err != nil {
+		return 0, err
+	}
+	s, err := d.read(ctx, x.Case.ID)
+	if err != nil {
+		return 0, err
+	}
+	_, credited, err := d.booked(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	owes -= max(0, x.Charged-x.ToPay-credited)
+	if owes >= most {
+		return most, nil
+	}
+	var unbilled money.Micro
+	for i := range x.Calls {
+		switch _, err := d.o.Billing.BillOf(ctx, x.Calls[i].ID); {
+		case errors.Is(err, billing.ErrNotFound):
+			unbilled = unbilled.Add(x.Calls[i].Charged)
+		case err != nil:
+			return 0, err
+		}
+	}
+	later, err := d.gross(ctx, s, unbilled)
+	return min(most, max(0, owes.Add(later))), err
 }
 
 // follow stores a new plan, and replaces the one before it.

@@ -462,3 +462,31 @@ func TestAPlanAsksForNothingThatIsInDispute(t *testing.T) {
 		t.Errorf("%d reminders once it is decided", n)
 	}
 }
+
+// TestNoPlanOverWhatIsPaid guards that instalments are of what is owed: calls that are on no bill count, and what the customer has paid ahead does not.
+func TestNoPlanOverWhatIsPaid(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	d, err := settle.New(settle.Options{Store: s.db, Book: s.book, Billing: s.vat(s.db), SecondAbove: func() money.Micro { return 100 * money.Pound }})
+	must(t, err)
+	s.move(3, casework.Owed) // the last that is in dispute
+	x, err := d.Look(ctx, "", 1, false)
+	must(t, err)
+	most := x.ToPay
+	pay := func(reference string, sum money.Micro) {
+		t.Helper()
+		_, err := s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: sum, Reference: reference})
+		must(t, err)
+	}
+	plan := settle.NewPlan{Case: 1, Count: 2, First: time.Now().AddDate(0, 0, 10)}
+	pay("BACS 1", 2*money.Pound)
+	p, err := d.MakePlan(ctx, "staff/tom", plan)
+	must(t, err)
+	if p.Amount != most-2*money.Pound {
+		t.Errorf("%s of %s is in a plan, and £2.00 is paid ahead", p.Amount, most)
+	}
+	pay("BACS 2", most)
+	if _, err := d.MakePlan(ctx, "staff/tom", plan); !isInvalid(err) {
+		t.Errorf("a plan over what is paid: %v", err)
+	}
+}
