@@ -59,6 +59,7 @@ type lineState struct {
 type lock struct {
 	seq         int64
 	from, until time.Time
+	ended       int64 // seq of the fact that ended it, 0 is none
 	calls       string
 }
 
@@ -248,10 +249,10 @@ func (h *History) ofLine(row *fact.Row) error {
 		if err := json.Unmarshal(f.After, &after); err != nil {
 			return err
 		}
-		l.unlock(row.At) // a lock in place of another
-		l.locks = append(l.locks, lock{row.Seq, row.At, time.Time{}, after.Calls})
+		l.unlock(row) // a lock in place of another
+		l.locks = append(l.locks, lock{seq: row.Seq, from: row.At, calls: after.Calls})
 	case fact.KindLineUnlocked:
-		l.unlock(row.At)
+		l.unlock(row)
 	case fact.KindLineAdded, fact.KindPasswordChanged:
 		l.password, l.since = row.Seq, row.At
 	case fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged, fact.KindRequestGranted, fact.KindChangeMade:
@@ -290,9 +291,9 @@ func (h *History) ofLine(row *fact.Row) error {
 	return nil
 }
 
-func (l *lineState) unlock(at time.Time) {
+func (l *lineState) unlock(row *fact.Row) {
 	if n := len(l.locks); n > 0 && l.locks[n-1].until.IsZero() {
-		l.locks[n-1].until = at
+		l.locks[n-1].until, l.locks[n-1].ended = row.At, row.Seq
 	}
 }
 

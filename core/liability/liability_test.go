@@ -177,6 +177,10 @@ var cases = []struct {
 		x.lock(noon.Add(-time.Hour), "keep")
 		x.say(&fact.LineUnlocked{}, noon.Add(-time.Minute), ofLine)
 	}},
+	{CutOff, CannotTell, "a clock was set back after the unlocking", func(x *tale) {
+		x.lock(noon.Add(-time.Hour), "keep")
+		x.say(&fact.LineUnlocked{}, noon.Add(20*time.Minute), ofLine)
+	}},
 	{CutOff, NotInForce, "calls may go on", func(x *tale) { x.lock(noon.Add(10*time.Second), "keep") }},
 	{CutOff, Honoured, "ended with its minute", func(x *tale) { x.lock(noon.Add(10*time.Second), "end") }},
 	{CutOff, Broken, "went on for longer", func(x *tale) { x.lock(noon.Add(10*time.Second), "end"); x.ended = noon.Add(2 * time.Minute) }},

@@ -220,6 +220,10 @@ func (x *asked) cutOff() Ruling {
 		switch {
 		case over || !x.s.ended.IsZero() && l.from.After(x.s.ended):
 			continue
+		case l.ended > 0 && l.ended < x.s.seq && l.until.Sub(x.s.at) > moment: // a clock was set back: by the order of the journal the lock was over
+			out = tells("when the line was unlocked: by the clock after the call began, by the journal before")
+			out.Facts = []int64{l.seq, l.ended}
+			continue
 		case x.s.at.Sub(l.from) > moment:
 			return says(Broken, fmt.Sprintf("the line had been locked since %s", l.from.UTC().Format(time.DateTime)), l.seq)
 		}
