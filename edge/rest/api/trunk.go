@@ -58,7 +58,7 @@ func (Trunk) Resource() Resource[Trunk] {
 		Name: "trunk", Path: "trunks", Key: "name",
 		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls continue",
 		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
-		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration: enrolment?, expiry?, sources, format, withheld numbers: withheld, " +
+		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration: enrolment?, expiry?-, sources, format, withheld numbers: withheld, " +
 			"cost deck: deck, emergency",
 		Empty: "No trunks yet, so only calls between lines are possible: ringfence trunk add NAME HOST:PORT",
 		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
