@@ -101,16 +101,56 @@ type NewCase struct {
 	Origin         casework.Origin
 }
 
-// Open opens a case. A finding has one: that is returned when it is there.
+// Open opens a case. A finding has one: that is returned when it is there. The calls that the finding is about are in it, in dispute.
 func (c *Cases) Open(ctx context.Context, who Who, n NewCase) (x casework.Case, err error) {
-	if n.Finding != 0 {
-		if x, err := c.ofFinding(ctx, n.Finding); err != nil || x.ID != 0 {
-			return x, err
-		}
-		if err := c.fromFinding(ctx, &n); err != nil {
-			return x, err
+	if n.Finding == 0 {
+		return c.open(ctx, who, n)
+	}
+	if x, err := c.ofFinding(ctx, n.Finding); err != nil || x.ID != 0 {
+		return x, err
+	}
+	f, err := c.fromFinding(ctx, &n)
+	if err != nil {
+		return x, err
+	}
+	if x, err = c.open(ctx, who, n); err != nil {
+		return x, err
+	}
+	p, err := c.foundCalls(ctx, &x, &f)
+	if err == nil && p.Line != "" {
+		_, err = c.Dispute(ctx, who, x.ID, p, "found: "+x.Title)
+	}
+	if wrong := (*book.Invalid)(nil); errors.As(err, &wrong) { // more than a case holds: staff say which
+		err = nil
+	}
+	return x, err
+}
+
+// foundCalls are those that a finding is about: what its line called since an hour before it, until the line was locked or the finding
+// closed, and at the latest a day after it was seen last. The zero Pick is none: nothing says which calls of a customer it would be, or nobody
+// is thought to have made any.
+func (c *Cases) foundCalls(ctx context.Context, x *casework.Case, f *Finding) (p Pick, err error) {
+	if x.Line == "" || atRisk(f.Kind) == nothing {
+		return p, nil
+	}
+	p = Pick{Line: x.Line, From: f.At.Add(-lead), Until: f.Last.Add(sameMatter)}
+	locked, err := c.o.Store.Facts(ctx, store.FactFilter{Line: x.Line, Kind: fact.KindLineLocked, From: f.At, Limit: 1})
+	if err != nil {
+		return p, err
+	}
+	ends := []time.Time{x.Opened, f.ClosedAt}
+	if len(locked) > 0 {
+		ends = append(ends, locked[0].At)
+	}
+	for _, at := range ends {
+		if !at.IsZero() && at.Before(p.Until) {
+			p.Until = at
 		}
 	}
+	return p, nil
+}
+
+func (c *Cases) open(ctx context.Context, who Who, n NewCase) (x casework.Case, err error) {
 	v, ok := c.o.Book.Customer(n.Customer)
 	if !ok {
 		return x, fmt.Errorf("customer: %w", store.ErrNotFound)
@@ -173,13 +213,12 @@ func (c *Cases) ofFinding(ctx context.Context, id int64) (x casework.Case, err e
 }
 
 // fromFinding takes from a finding what a case was not given.
-func (c *Cases) fromFinding(ctx context.Context, n *NewCase) error {
-	f, err := c.o.Store.Finding(ctx, n.Finding)
-	if err != nil {
-		return err
+func (c *Cases) fromFinding(ctx context.Context, n *NewCase) (f Finding, err error) {
+	if f, err = c.o.Store.Finding(ctx, n.Finding); err != nil {
+		return f, err
 	}
 	if f.Account == "" {
-		return &book.Invalid{Field: "finding", Found: fmt.Sprint(n.Finding), Want: "a finding about a customer or a line"}
+		return f, &book.Invalid{Field: "finding", Found: fmt.Sprint(n.Finding), Want: "a finding about a customer or a line"}
 	}
 	kind, _ := detect.ParseKind(f.Kind)
 	n.Customer, n.Line, n.Origin = f.Account, f.Line, casework.FromFinding
@@ -188,7 +227,7 @@ func (c *Cases) fromFinding(ctx context.Context, n *NewCase) error {
 	}
 	n.Title = cmp.Or(strings.TrimSpace(n.Title), kind.Title(), f.Kind)
 	n.Text = cmp.Or(strings.TrimSpace(n.Text), f.Text)
-	return nil
+	return f, nil
 }
 
 // Report takes what a customer reports. It becomes a finding, and a case, or joins the case about the same that is open.

@@ -321,6 +321,50 @@ func TestRulesLearnFromCases(t *testing.T) {
 	}
 }
 
+// TestFoundCalls: a case that was opened from a finding has the calls that it is about, and none that its line made after it was locked.
+func TestFoundCalls(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		kind   detect.Kind
+		locked time.Duration // after the first call; 0: not
+		last   time.Time     // zero: now
+		closed time.Time
+		calls  int64
+	}{
+		{"open", detect.UnusualCalls, 0, time.Time{}, time.Time{}, 60},
+		{"locked", detect.UnusualCalls, 20 * time.Second, time.Time{}, time.Time{}, 20},
+		{"closed", detect.HostingLogin, 0, time.Time{}, began.Add(30 * time.Second), 30},
+		{"of long ago", detect.UnusualCalls, 0, began.Add(-sameMatter), time.Time{}, 0},
+		{"about no calls", detect.Guessing, 0, time.Time{}, time.Time{}, 0},
+	} {
+		o, ctx := newOffice(t), t.Context()
+		o.calls(t, o.acme, o.line, 1, 60, 100_000)
+		f := store.Finding{Key: "k/1", Kind: c.kind.String(), Severity: "critical", Line: o.line, Account: o.acme, Text: "Calls to Latvia.", At: began, Last: began, Count: 1, ClosedAt: c.closed}
+		if !c.last.IsZero() {
+			f.At, f.Last = c.last, c.last
+		}
+		step := store.Step{Stage: "t", Findings: []store.Finding{f}}
+		if c.locked > 0 {
+			locked := fact.LineLocked{By: "staff/priya"}
+			step.Facts = []store.Fact{locked.Row(began.Add(c.locked), fact.Subject{Line: o.line, Account: o.acme})}
+		}
+		_, err := o.db.Advance(ctx, step)
+		must(t, err)
+		if !c.closed.IsZero() {
+			f, err = o.db.Finding(ctx, 1)
+			must(t, err)
+		}
+		x, err := o.Open(ctx, priya, NewCase{Finding: 1})
+		must(t, err)
+		if again, err := o.Open(ctx, maya, NewCase{Finding: 1}); err != nil || again.ID != x.ID {
+			t.Errorf("%s: a second case of the finding: %+v %v", c.name, again, err)
+		}
+		if got := o.states(t, x.ID)[casework.Disputed]; got != c.calls {
+			t.Errorf("%s: %d calls, not %d; finding closed at %v", c.name, got, c.calls, f.ClosedAt)
+		}
+	}
+}
+
 // TestLinkedLines: others who called the same number, or logged in from the same place, are named.
 func TestLinkedLines(t *testing.T) {
 	o, ctx := newOffice(t), t.Context()
