@@ -45,7 +45,7 @@ func TestTheBrowserSeesFaults(t *testing.T) {
 // fetched, buttons for fingers, contrast for eyes. The pictures are made by running the program.
 func TestNoticesInABrowser(t *testing.T) {
 	chrome := chromium(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	w, err := newWorld(ctx)
 	if err != nil {

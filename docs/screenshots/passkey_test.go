@@ -17,7 +17,7 @@ import (
 // press. The authenticator is Chromium's virtual one.
 func TestAPasskeyInABrowser(t *testing.T) {
 	chrome := chromium(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	o, err := newOffice(ctx, true)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // says that it was a false alarm, without a pointer.
 func TestTheQueueIsWorkedByKeyboardAlone(t *testing.T) {
 	chrome := chromium(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	w, err := newWorld(ctx)
 	if err != nil {
