@@ -358,7 +358,7 @@ func (v *visitor) faults(colours bool) []string {
 	if colours {
 		only = `{ type: "rule", values: ["color-contrast"] }`
 	}
-	ctx, done := context.WithTimeout(v.ctx, 30*time.Second)
+	ctx, done := context.WithTimeout(v.ctx, 3*time.Minute)
 	defer done()
 	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](fmt.Sprintf(`(async () => {
   const r = await axe.run(document, { runOnly: %s, resultTypes: ["violations"] });
