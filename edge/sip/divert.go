@@ -121,7 +121,7 @@ func (b *bridge) goesOn(end *ending, silent bool) bool {
 	return false
 }
 
-// notSentOn is what a caller is told of a call that was sent on and refused. Why is the business of the line that sends it on.
+// notSentOn is what a caller hears about a call that was sent on and refused. The reason is the business of the line that sends it on.
 func notSentOn(status int) ending {
 	switch status {
 	case 486, 600, 603, 404, 484, 488, 606, 604, 410:

@@ -9,7 +9,7 @@ import (
 	"ringfence/edge/sip/message"
 )
 
-// What other switches are told of who has sent a call on, and what they say of that: Diversion (RFC 5806) and History-Info (RFC 7044).
+// What other switches learn about who has sent a call on, and what they say about it: Diversion (RFC 5806) and History-Info (RFC 7044).
 
 // maxTrail bounds the bytes of those headers that cross a call.
 const maxTrail = 2048

@@ -185,5 +185,5 @@ func (s *shard) linked(p *transport.Packet) {
 	})
 }
 
-// tried is what the gate is told of a link: it is the route of the call that is sent on.
+// tried is what the gate learns about a link: it is the route of the call that is sent on.
 func (b *bridge) tried(l *leg) { b.s.e.door.Notify(b.id, gate.Trying{BLeg: l.callID}) }

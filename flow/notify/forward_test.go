@@ -14,7 +14,7 @@ import (
 	"ringfence/flow/book"
 )
 
-// TestOwnersHearOfForwards: of calls that go somewhere new, whoever set it; not of forwards that end, and not of those that stay.
+// TestOwnersHearOfForwards: of calls that go somewhere new, no matter who set it; not of forwards that end, and not of those that stay.
 func TestOwnersHearOfForwards(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Desk, o.Hooks = nil, nil })
 	set := func(by string, from string, all ...book.Forward) func() {

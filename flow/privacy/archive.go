@@ -79,7 +79,7 @@ func (p *Privacy) records(name string, yield func(row []string, at map[string]in
 	}
 }
 
-// recordOf reads what a customer is told of a record.
+// recordOf reads what a customer may see of a record.
 func recordOf(row []string, at map[string]int) *call.CDR {
 	text := func(name string) string {
 		if i, ok := at[name]; ok {

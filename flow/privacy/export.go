@@ -324,7 +324,7 @@ func inside(kind string) bool {
 // carriers are fields about what is between the provider and others.
 var carriers = []string{"trunk", "b_call_id", "cost_micro", "carrier_talk_ms", "carrier_micro", "elsewhere_micro", "no_limit", "node"}
 
-// told is what the customer is told of a fact; not ok: nothing.
+// told is what the customer may see of a fact; not ok: nothing.
 func (x *export) told(f *store.Fact) (json.RawMessage, bool) {
 	if inside(f.Kind) || len(f.Body) == 0 {
 		return nil, !inside(f.Kind)
