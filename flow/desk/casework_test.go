@@ -40,7 +40,8 @@ type office struct {
 	acme, other   string
 	line, another string
 	vouched       []string
-	credited      map[string]int
+	mu            sync.Mutex
+	credited      map[string]int // guarded by mu
 }
 
 var (
@@ -78,6 +79,8 @@ func newOffice(t testing.TB) *office {
 		Store: db, Records: db, Book: b, Watch: func() *watch.Watch { return w }, SecondAbove: func() money.Micro { return 10 * money.Pound },
 		Vouch: func(_ context.Context, _, _, _, key string) error { o.vouched = append(o.vouched, key); return nil },
 		Credit: func(_ context.Context, c *casework.Case, i *casework.Item) error {
+			o.mu.Lock()
+			defer o.mu.Unlock()
 			o.credited[fmt.Sprintf("%d/%d", c.ID, i.N)]++
 			return nil
 		},
