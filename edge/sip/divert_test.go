@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringfence/core/account"
@@ -139,6 +140,7 @@ func TestForwards(t *testing.T) {
 				in.request("BYE", "")
 				w.carrier.find("200 BYE")
 				w.spare.answer(w.spare.expect("BYE"), 200, "", "")
+				synctest.Wait() // The second call ends once the answer to its BYE is read.
 				w.gate.mu.Lock()
 				defer w.gate.mu.Unlock()
 				for _, id := range []call.ID{"call-1", "call-2"} {

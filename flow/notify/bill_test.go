@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,10 +30,10 @@ func (w *world) write(f store.Fact) {
 
 // Guards: a bill goes by mail with its file, once, also when the journal is read again; and to those who are named for bills, if there are any.
 func TestBillsByMail(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32 // two deliveries may run at once
 	w := newWorld(t, func(o *Options) {
 		o.BillFile = func(_ context.Context, customer string, bill int64) (File, error) {
-			if asked++; asked == 1 {
+			if asked.Add(1) == 1 {
 				return File{}, errors.New("the store is busy")
 			}
 			return File{fmt.Sprintf("%s-%d.pdf", customer, bill), "application/pdf", []byte("%PDF")}, nil
