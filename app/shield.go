@@ -194,7 +194,7 @@ func (a *App) openDoor() error {
 		},
 	})
 	a.answers = &answer.Answers{
-		Book: a.book, Devices: a.shield.devices, Door: a.door, Vouch: a.vouch, Ban: a.ban, Report: a.report, Log: a.log,
+		Book: a.book, Devices: a.shield.devices, Door: a.door, Vouch: a.vouch, Ban: a.ban, Report: a.report, StopForwards: a.stopForwards, Log: a.log,
 	}
 	return err
 }
@@ -203,6 +203,11 @@ func (a *App) openDoor() error {
 func (a *App) report(ctx context.Context, actor, customer, line, text string) (int64, error) {
 	_, id, err := a.cases.Report(ctx, desk.Who{Actor: actor, Customer: customer}, customer, line, text)
 	return id, err
+}
+
+// stopForwards calls off the forwards that wait. What waits is made after the shield.
+func (a *App) stopForwards(ctx context.Context, actor, line, why string) (int, error) {
+	return a.cooling.StopForwards(ctx, actor, line, why)
 }
 
 // ban is made once everything that it asks is there.

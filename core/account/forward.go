@@ -20,6 +20,14 @@ var ForwardNames = map[call.Cause]string{
 	call.ForwardAlways: "always", call.ForwardBusy: "when busy", call.ForwardNoAnswer: "when nobody answers", call.ForwardUnreachable: "when unreachable",
 }
 
+// ForwardCauses are the causes of forwards, in the order in which people are shown them, and ForwardKeys what the API calls them.
+var (
+	ForwardCauses = [...]call.Cause{call.ForwardAlways, call.ForwardBusy, call.ForwardNoAnswer, call.ForwardUnreachable}
+	ForwardKeys   = map[call.Cause]string{
+		call.ForwardAlways: "forward_always", call.ForwardBusy: "forward_busy", call.ForwardNoAnswer: "forward_no_answer", call.ForwardUnreachable: "forward_unreachable",
+	}
+)
+
 // Bounds of how long phones ring before a call is forwarded that nobody answers.
 const (
 	RingFor = 20 * time.Second

@@ -333,6 +333,36 @@ func TestLineSettings(t *testing.T) {
 	c.shows("and on the overview", b.get("/"), "concurrent calls from 2 to 4")
 }
 
+// TestForwardForm: a forward is set and ended on the page of its line; one to a dear number waits, and can be called off there.
+func TestForwardForm(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	_, err := c.Server.d.Cooling.SetWait(t.Context(), &person.Who{Customer: c.acme, Actor: "acme/ana"}, c.acme, 48*time.Hour, "")
+	fatal(t, err)
+	form := func(always, noAnswer, after string) *httptest.ResponseRecorder {
+		return b.post("/lines/2001", "do", "forwards", "forward_always", always, "forward_busy", "", "forward_no_answer", noAnswer, "forward_unreachable", "", "forward_after", after)
+	}
+	want(t, "setting", form("+53 7 123 4567", "07700 900123", "25"), 303, "/lines/2001#forwards")
+	if got := c.line("2001").Forwards(); got != (account.Forwards{NoAnswer: "07700 900123", After: 25}) {
+		t.Errorf("%+v", got)
+	}
+	d := c.shows("what waits", b.get("/lines/2001"), "calls forwarded always to +53 7 123 4567", "Stop this change")
+	if got := attr(d.all("input[name=forward_no_answer]")[0], "value"); got != "07700 900123" || len(d.all("section[id=forwards] input[value=stop]")) != 1 {
+		t.Errorf("the form has %q, or what waits cannot be stopped beside it", got)
+	}
+	for typed, says := range map[[2]string]string{{"999", "25"}: "no emergency number", {"020 7946 0000", "25"}: "than the line's own", {"", "4"}: "seconds from 5 to 90", {"", "soon"}: "seconds from 5 to 90"} {
+		if w := form(typed[0], "07700 900123", typed[1]); w.Code != 422 {
+			t.Errorf("%q: %d", typed, w.Code)
+		} else {
+			c.shows("what is no such number", w, "Nothing was saved yet", says)
+		}
+	}
+	want(t, "ending", form("", "", "25"), 303, "/lines/2001#forwards")
+	if got := c.line("2001").Forwards(); got.NoAnswer != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestLoosenFresh: a session that showed no factor lately has to before anything loosens, and comes back with what was typed.
 func TestLoosenFresh(t *testing.T) {
 	c := newControl(t)
@@ -346,6 +376,8 @@ func TestLoosenFresh(t *testing.T) {
 	_, err := c.book.EditLine(t.Context(), "t", c.line("2001").ID(), book.LineEdit{Set: []book.Setting{{Field: account.MaxCalls, N: 2}}})
 	fatal(t, err)
 	want(t, "loosening", b.post("/lines/2001", "do", "settings", "max-calls", "4"), 303, "/me/prove?to="+url.QueryEscape("/lines/2001?max-calls=4#limits"))
+	want(t, "forwarding", b.post("/lines/2001", "do", "forwards", "forward_busy", "07700900123"), 303, "/me/prove?to="+url.QueryEscape("/lines/2001?forward_busy=07700900123#forwards"))
+	want(t, "ending a forward", b.post("/lines/2001", "do", "forwards", "forward_busy", ""), 303, "/lines/2001#forwards")
 	for _, do := range []string{"password", "mine"} {
 		want(t, do, b.post("/lines/2001", "do", do), 303, "/me/prove?to=%2Flines%2F2001")
 	}

@@ -113,6 +113,7 @@ type lineView struct {
 	Fault    string
 	Hint     string // what becomes of a change
 	From     fromView
+	Forwards forwardsView
 	Closed   []closedView
 	Close    []field
 	Asked    string
@@ -150,6 +151,11 @@ type fromView struct {
 	Effect  string
 	Out     []string // phones that such a lock would turn away
 	Above   string   // locks that are set for all lines
+	Waiting []banner
+}
+
+type forwardsView struct {
+	Fields  []field
 	Waiting []banner
 }
 
@@ -270,6 +276,8 @@ func (s *Server) linePage(q *query, l *book.Line, bad map[string]string, fault s
 	if v.From.Nets.Error != "" {
 		v.Errors = append(v.Errors, v.From.Nets)
 	}
+	v.Forwards = s.forwardsOf(q, &n, bad)
+	v.Errors = append(v.Errors, wrong(v.Forwards.Fields...)...)
 	s.closings(q, l, &v, bad)
 	s.devices(q, l, &v)
 	v.Password = s.passwordOf(q, l, bad)

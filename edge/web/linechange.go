@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/restrict"
@@ -21,7 +22,7 @@ func idText(id int64) string { return strconv.FormatInt(id, 10) }
 
 // lineOperations are those of the API that the forms of a line's page are.
 var lineOperations = map[string]string{
-	"settings": "change-line", "name": "change-line", "nets": "change-line", "here": "change-line", "close": "add-restriction", "lift": "delete-restriction", "lift-all": "delete-restriction",
+	"settings": "change-line", "name": "change-line", "nets": "change-line", "here": "change-line", "forwards": "change-line", "close": "add-restriction", "lift": "delete-restriction", "lift-all": "delete-restriction",
 	"mine": "judge-device", "not-mine": "judge-device", "password": "set-password", "own": "set-password", "unlock": "unlock-line",
 }
 
@@ -50,6 +51,8 @@ func (s *Server) changeLine(q *query) (page, error) {
 			return s.linePage(q, l, nil, q.t("line.no-phone-here"))
 		}
 		return s.saved(q, l, book.LineEdit{Nets: &nets}, "nets", back+"#from")
+	case "forwards":
+		return s.saveForwards(q, l)
 	case "close":
 		return s.closeTo(q, l)
 	case "lift":
@@ -130,6 +133,8 @@ func (s *Server) saved(q *query, l *book.Line, edit book.LineEdit, at, back stri
 	switch {
 	case errors.As(err, &looser):
 		return s.linePage(q, l, map[string]string{looser.Field.String(): q.t("line.looser", "above", account.Format(looser.Field, looser.Above))}, "")
+	case errors.As(err, &invalid) && strings.HasPrefix(invalid.Field, "forward_"):
+		return s.linePage(q, l, map[string]string{invalid.Field: q.t("line.want", "want", invalid.Want)}, "")
 	case errors.As(err, &invalid) && at != "":
 		return s.linePage(q, l, map[string]string{at: q.t("line.want", "want", invalid.Want)}, "")
 	case errors.As(err, &invalid):
@@ -138,7 +143,7 @@ func (s *Server) saved(q *query, l *book.Line, edit book.LineEdit, at, back stri
 	return page{see: back}, err
 }
 
-// loosens says that an edit allows more than before.
+// loosens says that an edit allows more than before, or has calls go somewhere else.
 func (s *Server) loosens(l *book.Line, edit *book.LineEdit, q *query) bool {
 	was, is := l.Settings(), l.Settings()
 	for _, x := range edit.Set {
@@ -147,7 +152,8 @@ func (s *Server) loosens(l *book.Line, edit *book.LineEdit, q *query) bool {
 	if edit.Nets != nil {
 		is.Nets = *edit.Nets
 	}
-	return len(account.Loosens(&was, &is, q.now, l.Above()...)) > 0
+	forwards := slices.ContainsFunc(edit.Forward, func(f book.Forward) bool { return f.To != "" })
+	return forwards || len(account.Loosens(&was, &is, q.now, l.Above()...)) > 0
 }
 
 func (s *Server) saveNets(q *query, l *book.Line) (page, error) {
@@ -159,6 +165,36 @@ func (s *Server) saveNets(q *query, l *book.Line) (page, error) {
 		nets = []netip.Prefix{}
 	}
 	return s.saved(q, l, book.LineEdit{Nets: &nets}, "nets", linePath(l)+"#from")
+}
+
+// saveForwards sets where calls go that the line does not take, as far as that differs.
+func (s *Server) saveForwards(q *query, l *book.Line) (page, error) {
+	is := l.Forwards()
+	var set []book.Forward
+	for _, cause := range account.ForwardCauses {
+		to, typed := q.form[account.ForwardKeys[cause]]
+		if !typed {
+			continue
+		}
+		if number := strings.TrimSpace(to[0]); number != is.To(cause) {
+			set = append(set, book.Forward{Cause: cause, To: number})
+		}
+	}
+	if text := strings.TrimSpace(q.form.Get("forward_after")); text != "" {
+		n, err := strconv.Atoi(text)
+		after := time.Duration(n) * time.Second
+		if err != nil || n > int(account.MaxRing/time.Second) || after < account.MinRing {
+			return s.linePage(q, l, map[string]string{"forward_after": q.t("line.want-ring", "least", int(account.MinRing/time.Second), "most", int(account.MaxRing/time.Second))}, "")
+		}
+		if after != is.Rings() {
+			set = append(set, book.Forward{After: after})
+		}
+	}
+	back := linePath(l) + "#forwards"
+	if len(set) == 0 {
+		return page{see: back}, nil
+	}
+	return s.saved(q, l, book.LineEdit{Forward: set}, "", back)
 }
 
 // closeTo closes destinations, always or at hours.

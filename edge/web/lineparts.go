@@ -3,6 +3,7 @@ package web
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,29 @@ func (s *Server) fromOf(q *query, n *lineNow, bad map[string]string) fromView {
 	}
 	for i := range n.waiting {
 		if strings.Contains(n.waiting[i].Text, "the IP lock from ") {
+			v.Waiting = append(v.Waiting, s.waitingBanner(q, &n.waiting[i], linePath(n.l)))
+		}
+	}
+	return v
+}
+
+// forwardsOf is where calls go that the line does not take.
+func (s *Server) forwardsOf(q *query, n *lineNow, bad map[string]string) (v forwardsView) {
+	is := n.l.Forwards()
+	add := func(key, value string, f field) {
+		short := word(strings.ReplaceAll(strings.TrimPrefix(key, "forward_"), "_", "-"))
+		if text, typed := q.form[key]; typed {
+			value = text[0]
+		}
+		f.Name, f.Label, f.Help, f.Value, f.Most, f.Error = key, q.t("line.forward-"+short), q.t("line.about-forward-"+short), value, 40, bad[key]
+		v.Fields = append(v.Fields, f)
+	}
+	for _, cause := range account.ForwardCauses {
+		add(account.ForwardKeys[cause], is.To(cause), field{Type: "tel"})
+	}
+	add("forward_after", strconv.Itoa(int(is.Rings()/time.Second)), field{Mode: "numeric", After: q.t("line.seconds")})
+	for i := range n.waiting {
+		if strings.Contains(n.waiting[i].Text, "calls forwarded ") {
 			v.Waiting = append(v.Waiting, s.waitingBanner(q, &n.waiting[i], linePath(n.l)))
 		}
 	}

@@ -33,7 +33,9 @@ type Answers struct {
 	Ban   func(net netip.Prefix, d time.Duration, reason string) // as flow/ban's Auto
 	// Report opens a case about a line, or joins the one that is open, and gives its number.
 	Report func(ctx context.Context, actor, customer, line, text string) (id int64, err error)
-	Log    *slog.Logger
+	// StopForwards calls off the forwards of a line that wait, as flow/cooling does, and says how many did.
+	StopForwards func(ctx context.Context, actor, line, why string) (int, error)
+	Log          *slog.Logger
 }
 
 // Act does what a person answered, and says what was done. It is notify.Options.Act.
@@ -71,6 +73,23 @@ func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 // noForwards ends every forward of a line.
 var noForwards = []book.Forward{{Cause: call.ForwardAlways}, {Cause: call.ForwardBusy}, {Cause: call.ForwardNoAnswer}, {Cause: call.ForwardUnreachable}}
 
+// endForwards ends the forwards of a line, in force and waiting, if the answer is about one, and says so.
+func (a *Answers) endForwards(ctx context.Context, x *notify.Answer) ([]string, error) {
+	if x.Kind != notify.ForwardSet {
+		return nil, nil
+	}
+	waited, err := a.StopForwards(ctx, fact.ByAnswer, x.Line, "its owner says that somebody else forwarded the calls of the line") // first: what is made meanwhile ends next
+	if err != nil {
+		return nil, err
+	}
+	done := []string{"It forwards no calls any more."}
+	if waited > 0 {
+		done = append(done, "What waited to forward more of them was called off.")
+	}
+	_, err = a.Book.EditLine(ctx, fact.ByAnswer, x.Line, book.LineEdit{Forward: noForwards})
+	return done, err
+}
+
 // notMine locks the thief out: the line is locked, its calls in either direction are cut, and its password is replaced by
 // one that nobody knows, so that he can neither call nor be called. The address is banned unless others use it rightly.
 // What was done becomes a case, in which the owner says which calls were the thief's. Phones that have the old password may still call emergency numbers.
@@ -89,18 +108,15 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, x.Line, ""); err != nil {
 		return "", err
 	}
-	if x.Kind == notify.ForwardSet {
-		if _, err := a.Book.EditLine(ctx, fact.ByAnswer, x.Line, book.LineEdit{Forward: noForwards}); err != nil {
-			return "", err
-		}
+	forwards, err := a.endForwards(ctx, x)
+	if err != nil {
+		return "", err
 	}
 	done := []string{
 		fmt.Sprintf("Line %s is locked: it can make no calls except to emergency numbers.", l.Handle()), callsCut(ended),
 		"Its password no longer works, and all its phones were logged out: they get no incoming calls either.",
 	}
-	if x.Kind == notify.ForwardSet {
-		done = append(done, "It forwards no calls any more.")
-	}
+	done = append(done, forwards...)
 	// Only an address from which the login was really used is banned: a packet that answers the challenge of another
 	// address may be forged, so that another user would suffer.
 	at, err := netip.ParseAddr(x.Address)

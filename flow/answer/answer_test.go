@@ -14,8 +14,10 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/fact"
+	"ringfence/core/person"
 	"ringfence/core/phone"
 	"ringfence/flow/book"
+	"ringfence/flow/cooling"
 	"ringfence/flow/device"
 	"ringfence/flow/door/doortest"
 	"ringfence/flow/location"
@@ -44,6 +46,7 @@ func newOwner(t *testing.T) *owner {
 		Ban: func(net netip.Prefix, d time.Duration, _ string) {
 			o.bans = append(o.bans, fmt.Sprintf("%s for %v", net, d))
 		},
+		StopForwards: cooling.New(cooling.Options{Store: o.Store, Book: o.Book}).StopForwards,
 		Report: func(_ context.Context, actor, customer, line, text string) (int64, error) {
 			o.said = append(o.said, strings.Join([]string{actor, customer, line, text}, "|"))
 			return 17, o.deaf
@@ -137,21 +140,32 @@ func TestNotMine(t *testing.T) {
 	}
 }
 
-// TestNotMineOfAForward: the thief's forwards end too, and the address that dialled the code is not banned: codes are obeyed where the owner's phones are.
+// TestNotMineOfAForward: the thief's forwards end too, also one that waits in the cooling-off, and the address that dialled the code is not banned: codes are obeyed where the owner's phones are.
 func TestNotMineOfAForward(t *testing.T) {
 	o := newOwner(t)
 	o.used(thief)
 	_, err := o.Book.EditLine(t.Context(), "t", o.Line, book.LineEdit{Forward: []book.Forward{{Cause: call.ForwardAlways, To: "07700900123"}, {Cause: call.ForwardNoAnswer, To: "07700900123"}}})
 	o.must("forwarded", err)
-	if l, _ := o.Book.Line(o.Line); l.Forwards().Always == "" {
-		t.Fatal("nothing is forwarded")
+	waits := cooling.New(cooling.Options{Store: o.Store, Book: o.Book})
+	ana := &person.Who{Person: "a", Customer: o.Customer, Role: person.Owner, Actor: "acme/ana"}
+	_, err = waits.SetWait(t.Context(), ana, o.Customer, 48*time.Hour, "")
+	o.must("a wait", err)
+	for _, id := range []string{o.Line, o.AddLine("2002")} {
+		_, err = waits.Line(t.Context(), ana, id, book.LineEdit{Forward: []book.Forward{{Cause: call.ForwardBusy, To: "+53 7 123 4567"}}})
+		o.must("a forward that waits", err)
+	}
+	if l, _ := o.Book.Line(o.Line); l.Forwards().Always == "" || l.Forwards().Busy != "" {
+		t.Fatalf("%+v", l.Forwards())
 	}
 	done := o.must(o.says(notify.NotMine, o.Line, notify.About{Kind: notify.ForwardSet, Address: thief.String()}))
 	l, _ := o.Book.Line(o.Line)
 	if f := l.Forwards(); !l.Locked() || f.Always+f.NoAnswer != "" || o.bans != nil {
 		t.Errorf("locked %v, %+v, bans %q", l.Locked(), f, o.bans)
 	}
-	if !strings.Contains(done, "It forwards no calls any more.") || len(o.said) != 1 || !strings.Contains(o.said[0], "somebody else forwarded the calls of line 2001") {
+	if left, err := waits.List(t.Context(), o.Customer); err != nil || len(left) != 1 || left[0].Line == o.Line {
+		t.Errorf("%v, what waits: %+v", err, left)
+	}
+	if !strings.Contains(done, "It forwards no calls any more. What waited to forward more of them was called off.") || len(o.said) != 1 || !strings.Contains(o.said[0], "somebody else forwarded the calls of line 2001") {
 		t.Errorf("reported %q, and the page says: %s", o.said, done)
 	}
 }

@@ -29,13 +29,14 @@ func (b *Book) forwarded(a *account.Line, all []Forward) error {
 		if f.Cause == call.Dialled {
 			continue
 		}
+		key := account.ForwardKeys[f.Cause]
 		d, problem := b.plan.Parse(f.To)
 		switch {
 		case f.To == "":
 		case len(f.To) > 40 || problem != phone.NoProblem || d.Class == phone.Emergency:
-			return &Invalid{"forward", clip(f.To), "a number that the line can dial, and no emergency number"}
+			return &Invalid{key, clip(f.To), "a number that the line can dial, and no emergency number"}
 		case !d.Number.Short() && a.Number != "" && d.Number.String() == "+"+a.Number:
-			return &Invalid{"forward", clip(f.To), "another number than the line's own"}
+			return &Invalid{key, clip(f.To), "another number than the line's own"}
 		}
 		if !a.Forwards.Set(f.Cause, f.To) {
 			return &Invalid{"forward", clip(string(f.Cause)), "always, busy, no answer or unreachable"}
@@ -52,7 +53,7 @@ func (b *Book) Dear(to string) bool {
 
 // dearer says in words which forwards are new and to dear numbers.
 func (b *Book) dearer(was, is *account.Forwards) (texts []string) {
-	for _, cause := range []call.Cause{call.ForwardAlways, call.ForwardBusy, call.ForwardNoAnswer, call.ForwardUnreachable} {
+	for _, cause := range account.ForwardCauses {
 		if to := is.To(cause); to != "" && to != was.To(cause) && b.Dear(to) {
 			texts = append(texts, "calls forwarded "+account.ForwardNames[cause]+" to "+to)
 		}

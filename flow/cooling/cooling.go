@@ -293,6 +293,33 @@ func (c *Cooling) Stop(ctx context.Context, actor, code, why string) (Change, er
 	return x, c.o.Store.DropWaiting(ctx, code, f.Row(time.Now(), fact.Subject{Line: x.Line, Account: x.Customer}))
 }
 
+// StopForwards calls off every change of a line that would forward its calls, with all that waits with it, and says how many there were.
+func (c *Cooling) StopForwards(ctx context.Context, actor, line, why string) (n int, err error) {
+	l, ok := c.o.Book.Line(line)
+	if !ok {
+		return 0, ErrNotFound
+	}
+	all, err := c.o.Store.Waitings(ctx, l.Customer())
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range all {
+		e, bad := read(w.Body)
+		if w.Line != line || bad != nil || len(e.forward) == 0 {
+			continue
+		}
+		_, err := c.Stop(ctx, actor, w.Code, why)
+		if errors.Is(err, ErrNotFound) { // made or called off meanwhile
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
 // Hurry lets a change happen early: two members of staff, each after a check of identity and with a reason. The first waits for another.
 func (c *Cooling) Hurry(ctx context.Context, who *person.Who, code, why string) (made bool, err error) {
 	if strings.TrimSpace(why) == "" {

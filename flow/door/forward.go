@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"ringfence/core/call"
+	"ringfence/core/account"
 	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
@@ -15,10 +15,7 @@ import (
 	"ringfence/state/counters/memory"
 )
 
-// forwardCodes are the causes by the order in which the setting has their codes.
-var forwardCodes = [...]call.Cause{call.ForwardAlways, call.ForwardBusy, call.ForwardNoAnswer, call.ForwardUnreachable}
-
-// forwardCode reads a code of forwarding as ETSI ETS 300 738 has them: *21*NUMBER# forwards, *61*NUMBER*25# after 25 s of ringing, #21# ends it. What ends with
+// forwardCode reads a code of forwarding as ETSI ETS 300 738 has them; the setting has them in the order of account.ForwardCauses: *21*NUMBER# forwards, *61*NUMBER*25# after 25 s of ringing, #21# ends it. What ends with
 // "#" is sent by some phones without it.
 func (d *Door) forwardCode(dialled string) (f book.Forward, ok bool) {
 	if d.o.ForwardCodes == nil || len(dialled) < 3 || dialled[0] != '*' && dialled[0] != '#' && dialled[0] != '%' {
@@ -29,14 +26,14 @@ func (d *Door) forwardCode(dialled string) (f book.Forward, ok bool) {
 	code, rest, _ := strings.Cut(text[1:], "*")
 	at := -1
 	for i, known := range strings.Fields(d.o.ForwardCodes()) {
-		if known == code && i < len(forwardCodes) {
+		if known == code && i < len(account.ForwardCauses) {
 			at = i
 		}
 	}
 	if at < 0 || on == (rest == "") {
 		return f, false
 	}
-	f.Cause = forwardCodes[at]
+	f.Cause = account.ForwardCauses[at]
 	number, after, timed := strings.Cut(rest, "*")
 	if timed {
 		seconds, err := strconv.Atoi(strings.Trim(after, "*"))

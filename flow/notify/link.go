@@ -324,7 +324,7 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 		}
 		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: it can make no calls except to emergency numbers, and its phones are logged out. We show you what was done, and you can have the line unlocked again."}
 		if v.Kind == ForwardSet {
-			v.Text = append(v.Text, "All forwards of the line end too, and do not come back when it is unlocked.")
+			v.Text = append(v.Text, "All forwards of the line end too, those that wait are called off, and none comes back when it is unlocked.")
 		}
 	case Admit:
 		v.Title, v.Button = "Is this your phone?", "Let this phone in"

@@ -30,6 +30,7 @@ import (
 // Scene is a door with customer acme, who has line 2001 with the number 020 7946 0101, and a carrier.
 type Scene struct {
 	*door.Door
+	Store          *booktest.Store
 	Book           *book.Book
 	Devices        *device.Devices
 	Phones         *location.Location
@@ -51,7 +52,7 @@ func New(t testing.TB, change ...func(*gate.Options)) *Scene {
 	must(t, err)
 	box, err := secret.NewBox([]secret.Key{key})
 	must(t, err)
-	s := &Scene{t: t}
+	s := &Scene{t: t, Store: db}
 	s.Book, err = book.Open(ctx, db, book.Options{Plan: phone.UK(), Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
 	must(t, err)
 	acme, err := s.Book.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
