@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,8 @@ func TestATransferIsBilledToTheLineThatTransfers(t *testing.T) {
 	c, ended := carrier(t, phone.CarrierOptions{Script: phone.Script{"0000": {HangupFrom: 6 * time.Second}}})
 	s := start(t, c.Addr())
 	password := s.line("2001", "--number", "+442079460101")
-	contains(t, sipp{scenario: "transfer.xml", with: map[string]string{"TARGET": "07700900123"}, server: s.sip, line: "2001", password: password, to: "02079460000"}.run(t), "Call transferred")
+	with := map[string]string{"TARGET": "07700900123", "SUB": "      Refer-Sub: false", "THEN": hungUp}
+	contains(t, sipp{scenario: "transfer.xml", with: with, server: s.sip, line: "2001", password: password, to: "02079460000"}.run(t), "Call transferred")
 	next(t, ended)
 	next(t, ended)
 	var total int64
@@ -92,5 +94,182 @@ func TestATransferIsBilledToTheLineThatTransfers(t *testing.T) {
 	}
 	if p := s.day("2001"); p.Spent != total || p.Held != 0 {
 		t.Errorf("purse %+v, want %d", p, total)
+	}
+}
+
+// ok answers a request.
+const ok = `<send>
+    <![CDATA[
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_From:]
+      [last_To:]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+
+    ]]>
+  </send>`
+
+// hungUp is a phone that takes the hang-up after its transfer.
+const hungUp = `<recv request="BYE" timeout="10000">
+    <action>
+      <ereg regexp=".*" search_in="hdr" header="Reason:" assign_to="reason"/>
+      <ereg regexp=".*" search_in="hdr" header="Warning:" assign_to="warning"/>
+      <log message="Reason:[$reason]"/>
+      <log message="Warning:[$warning]"/>
+    </action>
+  </recv>
+  ` + ok
+
+// notified is a phone that is told how its transfer failed, and hangs up itself.
+const notified = `<recv request="NOTIFY"/>
+  ` + ok + `
+  <recv request="NOTIFY">
+    <action>
+      <ereg regexp="SIP/2.0 [^\r]*" search_in="body" assign_to="said"/>
+      <log message="Said:[$said]"/>
+    </action>
+  </recv>
+  ` + ok + `
+  <send retrans="500">
+    <![CDATA[
+      BYE [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=[branch]
+      Max-Forwards: 70
+      From: <sip:[line]@[remote_ip]>;tag=[pid]-[call_number]
+      To: <sip:[to]@[remote_ip]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: 5 BYE
+      [routes]
+      Content-Length: 0
+
+    ]]>
+  </send>
+  <recv response="200"/>`
+
+// refuses is a callee's final answer.
+func refuses(status, contact string) string {
+	return `<send retrans="500">
+    <![CDATA[
+      SIP/2.0 ` + status + `
+      Via:[$via]
+      [last_From:]
+      [last_To:];tag=[pid]-p[call_number]
+      [last_Call-ID:]
+      CSeq:[$cseq]
+` + contact + `
+      Content-Length: 0
+
+    ]]>
+  </send>`
+}
+
+// Calls that a phone does not take go where its line says, or where the phone says itself: its line pays for them, the caller does not.
+func TestCallsThatAPhoneDoesNotTake(t *testing.T) {
+	for cause, c := range map[string]struct{ set, then string }{
+		"forward-busy":        {"forward_busy=020 7946 0000", refuses("486 Busy Here", "      User-Agent: e2e-desk/1")},
+		"forward-no-answer":   {"forward_no_answer=020 7946 0000", `<recv request="CANCEL"/>` + ok + refuses("487 Request Terminated", "      User-Agent: e2e-desk/1")},
+		"forward-unreachable": {"forward_unreachable=020 7946 0000", ""},
+		"redirect":            {"", refuses("302 Moved Temporarily", "      Contact: <sip:02079460000@example.com>;q=0.9, <sip:09098790000@example.com>;q=0.2")},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			t.Parallel()
+			uas := sipp{scenario: "carrier.xml"}.begin(t).listening()
+			s := start(t, uas.at)
+			password := s.line("2001", "--number", "+442079460101")
+			desk := s.line("2002", "--number", "+442079460102")
+			if c.set != "" {
+				s.cli("line", "set", "2002", c.set, "forward_after=5")
+			}
+			var callee *running
+			if c.then != "" {
+				at := freePort(t)
+				p, err := phone.Dial(t.Context(), phone.Account{Server: s.sip.String(), Line: "2002", Password: desk, Port: at.Port(), Local: at.Addr()})
+				must(t, err)
+				if a, err := p.Register(t.Context(), 300); err != nil || !a.OK() {
+					t.Fatal(a, err)
+				}
+				p.Close()
+				callee = sipp{scenario: "callee.xml", port: at.Port(), with: map[string]string{"THEN": c.then}}.begin(t).listening()
+			}
+			sipp{scenario: "call.xml", with: map[string]string{"TALK": "2000"}, server: s.sip, line: "2001", password: password, to: "02079460102"}.run(t)
+			contains(t, uas.done(), "INVITE sip:+442079460000@")
+			if callee != nil {
+				callee.done()
+			}
+			first, sent := s.cdrs("2001", 1)[0], s.cdrs("2002", 1)[0]
+			if first.Retail != 0 || first.Class != "on-net" || first.Cause != "" {
+				t.Errorf("the call to the line: %+v", first)
+			}
+			if sent.Retail != londonTwoSeconds || sent.Number != "+442079460000" || sent.Cause != cause || sent.Parent != first.ID {
+				t.Errorf("the call that it was sent on by: %+v", sent)
+			}
+			for line, want := range map[string]int64{"2001": 0, "2002": londonTwoSeconds} {
+				if p := s.day(line); p.Spent != want || p.Held != 0 {
+					t.Errorf("%s: %+v", line, p)
+				}
+			}
+		})
+	}
+}
+
+// linphone joins the parties of its two calls and is out: both calls go on, and its line pays for each as long as it lasts, and for nothing else.
+func TestAnAttendedTransferIsBilledAsTwoCalls(t *testing.T) {
+	c, ended := carrier(t, phone.CarrierOptions{Script: phone.Script{"0000": {HangupFrom: 8 * time.Second}}})
+	s := start(t, c.Addr())
+	l := launchLinphone(t, way{"UDP", s.sip, "udp"}, "2001", s.line("2001", "--number", "+442079460101"))
+	s.registered("2001", "linphone")
+	l.dial("02079460000")
+	l.tell("call-pause")
+	l.says(t, "LinphoneCallPaused\n", 1)
+	l.tell(fmt.Sprintf("call sip:07700900123@%s", s.sip))
+	l.says(t, "LinphoneCallStreamsRunning", 2)
+	l.tell("call-transfer 1 2")
+	l.says(t, "LinphoneCallReleased", 2)
+	if n := s.openCalls("2001"); n != 2 {
+		t.Errorf("%d calls of the line go on", n)
+	}
+	for range 2 {
+		if seen := next(t, ended); seen.Answered.IsZero() {
+			t.Errorf("the carrier saw %+v", seen)
+		}
+	}
+	total := int64(0)
+	for _, r := range s.cdrs("2001", 2) {
+		want := int64(londonTwoSeconds) // up to 30 s
+		if r.Number == "+447700900123" {
+			want = (r.Talk/int64(time.Second) + 1) * 1500
+		}
+		if r.Retail != want || r.Cause != "" || r.Talk < int64(3*time.Second) {
+			t.Errorf("%s: want %d: %+v", r.Number, want, r)
+		}
+		total += r.Retail
+	}
+	if p := s.day("2001"); p.Spent != total || p.Held != 0 {
+		t.Errorf("purse %+v, want %d", p, total)
+	}
+}
+
+// What a thief tries by transfers: a premium number, which the phone is told of and nobody is charged for, and REFER of a carrier and of a stranger.
+func TestThievesTransfers(t *testing.T) {
+	c, _ := carrier(t, phone.CarrierOptions{})
+	s := start(t, c.Addr())
+	password := s.line("2001", "--number", "+442079460101")
+	with := map[string]string{"TARGET": "09098790000", "SUB": "      Supported: replaces", "THEN": notified}
+	contains(t, sipp{scenario: "transfer.xml", with: with, server: s.sip, line: "2001", password: password, to: "02079460000"}.run(t), "Said:SIP/2.0 403")
+	if r := s.cdrs("2001", 1)[0]; r.Retail != londonTwoSeconds || r.Number != "+442079460000" {
+		t.Errorf("the call: %+v", r)
+	}
+	if p := s.day("2001"); p.Spent != londonTwoSeconds || p.Held != 0 {
+		t.Errorf("purse %+v", p)
+	}
+	contains(t, s.cli("cdr", "list", "--json", "--reason", "premium-barred"), `"cause": "transfer"`)
+	stranger := freePort(t)
+	sipp{scenario: "refer.xml", server: s.sip, port: stranger.Port()}.run(t)
+	s.cli("trunk", "set", "carrier-1", "sources=127.0.0.1") // now the same address is a carrier's
+	sipp{scenario: "refer.xml", server: s.sip, port: stranger.Port()}.run(t)
+	if n := c.Stats().Offered; n != 1 {
+		t.Errorf("%d calls went out", n)
 	}
 }
