@@ -32,8 +32,8 @@ func commandsOf(page string) (all []string) {
 }
 
 // isCommand says that words are the name of a command.
-func isCommand(t *testing.T, words []string) bool {
-	node := grammar(t).Model.Node
+func isCommand(model *kong.Application, words []string) bool {
+	node := model.Node
 	for _, w := range words {
 		i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == w })
 		if i < 0 {
@@ -50,7 +50,7 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	found, parse, model := 0, parser(t), grammar(t).Model
 	for _, path := range append(pages, "../../README.md") {
 		page, err := os.ReadFile(path)
 		if err != nil {
@@ -61,11 +61,11 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 			if strings.ContainsAny(line, "…[") || len(words) == 0 {
 				continue // a pattern, not a command
 			}
-			if words[0] == "--version" || isCommand(t, words) {
+			if words[0] == "--version" || isCommand(model, words) {
 				continue // its name only
 			}
 			found++
-			ctx, err := grammar(t).Parse(words)
+			ctx, err := parse(words)
 			if err != nil {
 				t.Errorf("%s: %q: %v", filepath.Base(path), line, err)
 				continue

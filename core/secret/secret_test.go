@@ -391,3 +391,20 @@ func TestBeyondGuessing(t *testing.T) {
 		}
 	}
 }
+
+// Walks, sequences and dates cost an attacker little, wherever they stand; what only looks like one does not.
+func TestPatterns(t *testing.T) {
+	for text, atMost := range map[string]float64{
+		"qwertyuiop": 12, "zaq12wsx": 24, "14789632": 20, "258": math.Inf(1), "abcdefgh": 6, "97531": 9, "zyxwv": 6,
+		"24/12/1998": 18, "24121998": 16, "1998-12-24": 18, "1.2.03": 18,
+	} {
+		if got := patternBits(text); got > atMost {
+			t.Errorf("%q: %.1f bits, at most %v wanted", text, got, atMost)
+		}
+	}
+	for _, text := range []string{"", "a", "abd", "qpwo", "29481750", "31/31/1998", "1/2/3/4", "\xff\xfe\xfd\xfc", "£££££"} {
+		if got := patternBits(text); !math.IsInf(got, 1) {
+			t.Errorf("%q: %.1f bits, but it is no pattern", text, got)
+		}
+	}
+}

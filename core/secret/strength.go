@@ -6,38 +6,37 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/ccojocar/zxcvbn-go"
-	"github.com/ccojocar/zxcvbn-go/frequency"
-	"github.com/ccojocar/zxcvbn-go/matching"
 	"github.com/sethvargo/go-diceware/diceware"
+	"github.com/trustelem/zxcvbn/frequency"
 )
 
-// zxcvbnMax caps what goes into zxcvbn, whose time grows with the square of the length (445 ms for 300 characters). The
-// strength of a beginning is a lower bound of the whole's.
-const zxcvbnMax = 64
-
-// guessBits estimates the guesses that an informed attacker needs, as a power of two: the least of several views. zxcvbn
-// knows keyboard walks, sequences and dates, but takes "tr0ub4dor" for random letters and four words for a strong
-// sentence, so it looks again with l33t undone, with the shift key released, and at every second character ("a1b2c3");
-// and our own model knows how words are made. The l33t matcher of zxcvbn is left out: it tries products of
-// substitutions, which a hostile text makes arbitrarily slow.
+// guessBits estimates the guesses that an informed attacker needs, as a power of two: the least of several views. The model knows how
+// words are made, and walks, sequences and dates; it looks again with the shift key released and at every second character ("a1b2c3"), and nothing is stronger than as many
+// random characters of its kinds.
 func guessBits(text string, known []string) float64 {
 	if p := period(text); p < len(text) {
 		return guessBits(text[:p], known) + math.Log2(float64(len(text)))
 	}
-	head := text[:min(len(text), zxcvbnMax)]
-	plain, swapped := unleet(head, 'i')
-	bits := theModel().bits(text, known)
-	for _, view := range [...]struct {
-		text string
-		cost int
-	}{{head, 0}, {plain, swapped}, {unshift(head), 2}, {deal(head), 2}} {
-		if view.cost > 0 && view.text == head {
-			continue
+	m := theModel()
+	return min(m.bits(text, known), m.bits(unshift(text), known)+2, m.bits(deal(text), known)+2, randomBits(text))
+}
+
+// randomBits is the strength of a text if each of its characters was drawn from all those of the kinds that occur in it.
+func randomBits(text string) float64 {
+	var lower, upper, digit, symbol int
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z':
+			lower = 26
+		case c >= 'A' && c <= 'Z':
+			upper = 26
+		case c >= '0' && c <= '9':
+			digit = 10
+		default:
+			symbol = 33
 		}
-		bits = min(bits, zxcvbn.PasswordStrength(view.text, known, matching.FilterL33tMatcher).Entropy+float64(view.cost))
 	}
-	return bits
+	return float64(len(text)) * math.Log2(float64(max(1, lower+upper+digit+symbol)))
 }
 
 // period is the length of the shortest beginning that the whole text repeats, the last time perhaps cut short; the whole
@@ -49,16 +48,6 @@ func period(text string) int {
 		}
 	}
 	return len(text)
-}
-
-// unshift undoes the shift key: "!QAZ" is "1qaz" typed with it down.
-func unshift(text string) string {
-	return strings.Map(func(r rune) rune {
-		if at := strings.IndexRune("!@#$%^&*()", r); at >= 0 {
-			return rune("1234567890"[at])
-		}
-		return r
-	}, strings.ToLower(text))
 }
 
 // deal moves every second character behind the others.
@@ -104,11 +93,10 @@ var theModel = sync.OnceValue(newModel)
 func newModel() *model {
 	m := &model{word: map[string]float32{}, common: map[string]struct{}{}, dice: map[string]struct{}{}}
 	var seen [27][27][27]uint32
-	for name, list := range frequency.Lists {
-		for rank, w := range list.List {
-			w = strings.ToLower(w)
+	for name, list := range frequency.FrequencyLists {
+		for rank, w := range list {
 			m.learn(&seen, w, float32(math.Log2(float64(rank+2))))
-			if name == "Passwords" {
+			if name == "passwords" {
 				m.common[w] = struct{}{}
 			}
 		}
@@ -146,7 +134,7 @@ func (m *model) learn(seen *[27][27][27]uint32, w string, bits float32) {
 }
 
 // weigh turns counts into bits, with half a count for what never occurs. A single letter may cost more than a random
-// one (4.7 bits), as it does for an attacker who tries letters by frequency; zxcvbn's brute-force count limits the whole.
+// one (4.7 bits), as it does for an attacker who tries letters by frequency; randomBits limits the whole.
 func (m *model) weigh(counts *[27]uint32, bits *[27]float32) {
 	total := 13.0
 	for _, n := range counts {
@@ -197,6 +185,9 @@ func (m *model) bits(text string, known []string) float64 {
 			}
 			if cost, ok := m.tokenBits(text, [...]string{lower, i1, l1}, i, j, known); ok {
 				best[j] = min(best[j], best[i]+cost)
+			}
+			if cost := best[i] + patternBits(lower[i:j]) + caseBits(text[i:j]); cost < best[j] {
+				best[j] = cost
 			}
 		}
 	}
