@@ -63,14 +63,14 @@ func assignOne(body any, key, value string, g grantFlags) error {
 
 // read reads the value of a field, which is a pointer: what is not given stays nil.
 func read(f reflect.StructField, key, value string) (any, error) {
-	if words := strings.Split(f.Tag.Get("enum"), ","); key == "courtesy" && !slices.Contains(words, value) {
+	if words := strings.Split(f.Tag.Get("enum"), ","); (key == "courtesy" || key == "ring") && !slices.Contains(words, value) {
 		return nil, usagef("%s: found %.40q, want %s", key, value, strings.Join(words, ", "))
 	}
 	switch f.Type.Elem().Kind() {
 	case reflect.Slice:
 		return readList(key, value)
 	case reflect.String:
-		if (key == "reseller" || strings.HasPrefix(key, "forward_")) && value == "none" {
+		if (key == "reseller" || key == "short" || strings.HasPrefix(key, "forward_")) && value == "none" {
 			value = ""
 		}
 	case reflect.Bool:
@@ -94,6 +94,10 @@ func readList(key, text string) (*[]string, error) {
 	list := []string{}
 	switch {
 	case text == "none":
+	case key == "numbers": // with blanks in them
+		for _, number := range strings.Split(text, ",") {
+			list = append(list, strings.TrimSpace(number))
+		}
 	case key != "nets":
 		list = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 	case text == "inherit":

@@ -139,6 +139,7 @@ type Line struct {
 	Honeypot  bool     // it has no owner: any login to it is an attack
 	Courtesy  Courtesy // "" is the customer's
 	Forwards  Forwards // where its calls go that it does not take itself
+	Reach     Reach    // how it is reached beside Number
 	Created   time.Time
 }
 

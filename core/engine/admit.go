@@ -93,9 +93,10 @@ type Line struct {
 type Rules struct {
 	Plan  *phone.Plan
 	Line  func(id string, now time.Time) (Line, bool)
-	Owner func(digits uint64) (line string, ok bool) // which line has a number, phone.Number.Digits()
-	Block func(phone.Number, time.Time) phone.Block  // what the regulator's table says of a number's block; nil: nothing
-	Hot   func() *restrict.Hot                       // the hot lists; nil: there are none
+	Owner func(digits uint64) (line string, ok bool)          // which line has a number, phone.Number.Digits()
+	Short func(account, digits string) (line string, ok bool) // which line the others of an account call by a short number; nil: there are none
+	Block func(phone.Number, time.Time) phone.Block           // what the regulator's table says of a number's block; nil: nothing
+	Hot   func() *restrict.Hot                                // the hot lists; nil: there are none
 }
 
 // Subject is an attempt understood: who, where to, at what price, under which settings.
@@ -167,6 +168,7 @@ func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
 	}
 	s.Known, s.Account, s.Present, s.Settings, s.Locked, s.Zone = true, l.Account, l.Digits, l.Settings, l.Locked, l.Zone
 	if s.Problem != phone.NoProblem {
+		r.internal(s)
 		return
 	}
 	if s.Dest.Number.Short() {
@@ -181,6 +183,19 @@ func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
 	}
 	s.Free = s.Dest.National && r.Block != nil && r.Block(s.Dest.Number, now) == phone.BlockFree
 	s.price(&l)
+}
+
+// internal reads a short number of the caller's account. The numbering plan comes first: only what it does not read gets here.
+func (r *Rules) internal(s *Subject) {
+	digits := strings.TrimSuffix(s.Dialled, "#")
+	dest, ok := r.Plan.Internal(digits)
+	if !ok || s.Context != "" || r.Short == nil {
+		return
+	}
+	if peer, ok := r.Short(s.Account, digits); ok {
+		s.Dest, s.Problem, s.Dir, s.Peer, s.Priced = dest, phone.NoProblem, call.Between, peer, true
+		s.Quote = s.noCharge("on-net")
+	}
 }
 
 // inContext reads a number that is local to a phone-context (RFC 3966 5.1.5): the home country, where it is as it is dialled there or lacks

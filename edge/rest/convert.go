@@ -68,6 +68,17 @@ func lineView(l *book.Line) api.Line {
 	if f != (account.Forwards{}) {
 		v.Forwards = api.Forwards{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unreachable: f.Unreachable, After: int64(f.Rings() / time.Second)}
 	}
+	r := l.Reach()
+	v.Short, v.Numbers = r.Short, l.NumberTexts()
+	if len(r.Members) > 0 {
+		v.Group.Ring = "together"
+		for _, id := range r.Members {
+			v.Group.Rings = append(v.Group.Rings, account.Handle(id))
+		}
+		if r.InTurn {
+			v.Group.Ring, v.Group.Each = "in-turn", int64(r.Rings()/time.Second)
+		}
+	}
 	if l.Locked() {
 		v.LockCalls = l.LockCalls().String()
 	}

@@ -96,7 +96,21 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (o
 // lineEdit reads what is to be changed of a line; days are of the zone.
 func lineEdit(b *api.PatchLine, zone *time.Location) (book.LineEdit, error) {
 	nets, set, err := link(b.Nets, b.Set, zone)
-	return book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set, Forward: forwards(b)}, err
+	return book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set, Forward: forwards(b), Reach: reached(b)}, err
+}
+
+// reached is what is to be changed of how a line is reached.
+func reached(b *api.PatchLine) book.Reach {
+	r := book.Reach{Short: b.Short, Numbers: b.Numbers, Members: b.Rings}
+	if b.Ring != nil {
+		turn := *b.Ring == "in-turn"
+		r.InTurn = &turn
+	}
+	if b.RingEach != nil {
+		each := time.Duration(*b.RingEach) * time.Second
+		r.Each = &each
+	}
+	return r
 }
 
 // forwards are the forwards that are to be changed.
@@ -119,7 +133,7 @@ func forwards(b *api.PatchLine) (all []book.Forward) {
 
 func (s *Server) changeLine(ctx context.Context, l *book.Line, in *lineChange) (out api.LineDetail, err error) {
 	b := &in.Body
-	if err := notForCustomers(ctx, map[string]bool{"number": b.Number != nil, "honeypot": b.Honeypot != nil}, b.Set); err != nil {
+	if err := notForCustomers(ctx, map[string]bool{"number": b.Number != nil, "numbers": b.Numbers != nil, "honeypot": b.Honeypot != nil}, b.Set); err != nil {
 		return out, err
 	}
 	edit, err := lineEdit(b, l.Zone())

@@ -74,6 +74,7 @@ type setup struct {
 	tryingAt time.Duration // when a 100 goes out
 	silentAt time.Duration // when a route that has not responded at all is given up
 	ringAt   time.Duration // when ringing ends
+	turnAt   time.Duration // when the next line of a group rings instead
 	queueAt  time.Duration // the same, while the far end says that the caller is queued
 	keepAt   time.Duration // when what a restart needs to end the call is stored
 	failed   *ending       // the best of the refusals so far
@@ -320,7 +321,7 @@ func (b *bridge) deadline() time.Duration {
 		at = min(at, b.a.due(), b.peer.due())
 	}
 	if u := b.setup; u != nil {
-		at = min(at, b.dueForks(), u.tryingAt, u.silentAt, u.ringAt, u.keepAt, b.proof.due())
+		at = min(at, b.dueForks(), u.tryingAt, u.silentAt, u.ringAt, u.turnAt, u.keepAt, b.proof.due())
 	}
 	return at
 }
@@ -419,6 +420,11 @@ func (b *bridge) tickSetup() {
 			return
 		}
 		b.finish(ending{by: call.Callee, why: policy.NoAnswer, status: 480})
+		return
+	}
+	if b.s.now >= u.turnAt {
+		u.turnAt = transaction.Never
+		b.nextTurn()
 		return
 	}
 	if b.s.now >= u.silentAt {

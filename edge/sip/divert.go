@@ -86,24 +86,33 @@ func (b *bridge) sendOn(to *sending) bool {
 		return false
 	}
 	u.sentOn = true
-	for _, l := range b.outs() {
-		if l.state == early {
-			l.hangup(&ending{status: 487})
-		}
-	}
+	b.silence()
 	to.Caller, to.Withheld = u.from.user, b.a.hidden
-	to.trail = b.trail.and(turn{number: u.plan.Number, cause: to.Cause}, to.Line)
+	number := u.plan.Number
+	if !strings.HasPrefix(number, "+") { // a short number means nothing elsewhere
+		number = ""
+	}
+	to.trail = b.trail.and(turn{number: number, cause: to.Cause}, to.Line)
 	to.Path, to.Turns = to.trail.path, to.trail.turns
 	l := b.linkOut(to)
 	var lines []byte
 	l.local, lines = b.present(l, []byte(s.e.offerTimer()))
 	b.newFork(l)
 	u.route, u.carrier, u.tried = len(u.plan.Routes), false, u.tried+1
-	u.silentAt, u.ringAt, u.keepAt = transaction.Never, s.now+s.e.o.QueueTimeout+beyondRing, s.now
+	u.silentAt, u.turnAt, u.ringAt, u.keepAt = transaction.Never, transaction.Never, s.now+s.e.o.QueueTimeout+beyondRing, s.now
 	l.session = u.offer.session()
 	b.tried(l)
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 	return true
+}
+
+// silence gives up the phones that ring.
+func (b *bridge) silence() {
+	for _, l := range b.outs() {
+		if l.state == early {
+			l.hangup(&ending{status: 487})
+		}
+	}
 }
 
 // goesOn is what becomes of a call when no phone of the line called takes it: it is forwarded where the line says so.

@@ -24,11 +24,7 @@ func (b *bridge) tryRoute() {
 	for u.route < len(u.plan.Routes) {
 		route := u.plan.Routes[u.route]
 		if u.carrier = route.Line == ""; !u.carrier {
-			u.route++
-			if b.ringPhones(route) {
-				if f := &u.plan.Forward; f.NoAnswer != "" && !u.sentOn {
-					u.ringAt = b.s.now + f.Rings()
-				}
+			if b.ringNext() {
 				return
 			}
 			continue
@@ -68,6 +64,34 @@ func (b *bridge) allFailed() {
 		return
 	}
 	b.finish(end)
+}
+
+// ringNext calls the phones of the next line, and of those that ring with it, and says whether there is one.
+func (b *bridge) ringNext() (rang bool) {
+	u := b.setup
+	first := u.plan.Routes[u.route]
+	for n := u.route; u.route < len(u.plan.Routes) && (u.route == n || u.plan.Routes[u.route].With); u.route++ {
+		rang = b.ringPhones(u.plan.Routes[u.route]) || rang
+	}
+	if !rang || u.sentOn {
+		return rang
+	}
+	if f := &u.plan.Forward; first.Rings > 0 {
+		u.turnAt = b.s.now + first.Rings
+	} else if f.NoAnswer != "" {
+		u.ringAt = b.s.now + f.Rings()
+	}
+	return true
+}
+
+// nextTurn gives up the line of a group that rings, and calls the next.
+func (b *bridge) nextTurn() {
+	end := ending{by: call.Callee, why: policy.NoAnswer, status: 480}
+	if u := b.setup; end.outranks(u.failed) {
+		u.failed = &end
+	}
+	b.silence()
+	b.tryRoute()
 }
 
 // ringPhones calls every phone registered for a line, and says whether there is one.
@@ -337,7 +361,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	}
 	b.state = answering
 	s.e.seats.answered(b)
-	u.silentAt, u.ringAt = transaction.Never, transaction.Never
+	u.silentAt, u.ringAt, u.turnAt = transaction.Never, transaction.Never, transaction.Never
 	u.answer = contentOf(m).kept()
 	b.keepFork(b.answerIn(l))
 	if b.a.invite != nil {
@@ -442,7 +466,7 @@ func (b *bridge) routeFailed(l *leg, m *message.Message, status int) {
 	if end.outranks(u.failed) {
 		u.failed = &end
 	}
-	final := status >= 600
+	final := status >= 600 && (u.carrier || len(u.plan.Routes) < 2) // one of a group speaks for itself
 	for _, l := range b.outs() {
 		if l.state == early && !final {
 			return // another phone still rings

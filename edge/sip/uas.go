@@ -250,7 +250,7 @@ func (s *shard) begin(b *bridge, p *transport.Packet) {
 	b.a, b.all = l, append(make([]*leg, 0, 2), l)
 	b.setup = &setup{
 		requires: m.HasToken(message.HRequire, "100rel"), offer: contentOf(m).kept(), location: locationOf(m), hops: hopsAfter(m), from: callerOf(m),
-		prefers: preferenceOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
+		prefers: preferenceOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never, turnAt: transaction.Never,
 		queueAt: transaction.Never, keepAt: transaction.Never,
 	}
 	l.invite = s.serve(l, p)

@@ -363,6 +363,35 @@ func TestForwardForm(t *testing.T) {
 	}
 }
 
+// TestReachForm: a short number and the lines that ring for the calls of another are set on its page.
+func TestReachForm(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	form := func(short, rings, ring, each string) *httptest.ResponseRecorder {
+		return b.post("/lines/2001", "do", "reach", "short", short, "rings", rings, "ring", ring, "ring_each", each)
+	}
+	want(t, "setting", form("21", "2002", "in-turn", "15"), 303, "/lines/2001#reach")
+	if got := c.line("2001").Reach(); got.Short != "21" || len(got.Members) != 1 || !got.InTurn || got.Each != 15 {
+		t.Errorf("%+v", got)
+	}
+	d := c.shows("set", b.get("/lines/2001"), "How it is called")
+	if got := attr(d.all("input[name=rings]")[0], "value"); got != "2002" {
+		t.Errorf("the form has %q", got)
+	}
+	for typed, says := range map[[4]string]string{
+		{"99", "", "together", "15"}: "two to four digits", {"21", "3001", "together", "15"}: "other lines of the same customer", {"21", "2002", "in-turn", "100"}: "seconds from 5 to 90",
+	} {
+		w := form(typed[0], typed[1], typed[2], typed[3])
+		if c.shows("what cannot be", w, "Nothing was saved yet", says); w.Code != 422 {
+			t.Errorf("%q: %d", typed, w.Code)
+		}
+	}
+	want(t, "ending", form("", "", "together", "20"), 303, "/lines/2001#reach")
+	if got := c.line("2001").Reach(); got.Short != "" || len(got.Members) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestLoosenFresh: a session that showed no factor lately has to before anything loosens, and comes back with what was typed.
 func TestLoosenFresh(t *testing.T) {
 	c := newControl(t)

@@ -114,6 +114,7 @@ type lineView struct {
 	Hint     string // what becomes of a change
 	From     fromView
 	Forwards forwardsView
+	Reach    reachView
 	Closed   []closedView
 	Close    []field
 	Asked    string
@@ -157,6 +158,11 @@ type fromView struct {
 type forwardsView struct {
 	Fields  []field
 	Waiting []banner
+}
+
+type reachView struct {
+	Numbers string // further ones
+	Fields  []field
 }
 
 type closedView struct {
@@ -278,6 +284,8 @@ func (s *Server) linePage(q *query, l *book.Line, bad map[string]string, fault s
 	}
 	v.Forwards = s.forwardsOf(q, &n, bad)
 	v.Errors = append(v.Errors, wrong(v.Forwards.Fields...)...)
+	v.Reach = s.reachOf(q, l, bad)
+	v.Errors = append(v.Errors, wrong(v.Reach.Fields...)...)
 	s.closings(q, l, &v, bad)
 	s.devices(q, l, &v)
 	v.Password = s.passwordOf(q, l, bad)

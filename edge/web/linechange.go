@@ -22,7 +22,7 @@ func idText(id int64) string { return strconv.FormatInt(id, 10) }
 
 // lineOperations are those of the API that the forms of a line's page are.
 var lineOperations = map[string]string{
-	"settings": "change-line", "name": "change-line", "nets": "change-line", "here": "change-line", "forwards": "change-line", "close": "add-restriction", "lift": "delete-restriction", "lift-all": "delete-restriction",
+	"settings": "change-line", "name": "change-line", "nets": "change-line", "here": "change-line", "forwards": "change-line", "reach": "change-line", "close": "add-restriction", "lift": "delete-restriction", "lift-all": "delete-restriction",
 	"mine": "judge-device", "not-mine": "judge-device", "password": "set-password", "own": "set-password", "unlock": "unlock-line",
 }
 
@@ -53,6 +53,8 @@ func (s *Server) changeLine(q *query) (page, error) {
 		return s.saved(q, l, book.LineEdit{Nets: &nets}, "nets", back+"#from")
 	case "forwards":
 		return s.saveForwards(q, l)
+	case "reach":
+		return s.saveReach(q, l)
 	case "close":
 		return s.closeTo(q, l)
 	case "lift":
@@ -133,7 +135,7 @@ func (s *Server) saved(q *query, l *book.Line, edit book.LineEdit, at, back stri
 	switch {
 	case errors.As(err, &looser):
 		return s.linePage(q, l, map[string]string{looser.Field.String(): q.t("line.looser", "above", account.Format(looser.Field, looser.Above))}, "")
-	case errors.As(err, &invalid) && strings.HasPrefix(invalid.Field, "forward_"):
+	case errors.As(err, &invalid) && (at == "forwards" || at == "reach"): // which have several fields
 		return s.linePage(q, l, map[string]string{invalid.Field: q.t("line.want", "want", invalid.Want)}, "")
 	case errors.As(err, &invalid) && at != "":
 		return s.linePage(q, l, map[string]string{at: q.t("line.want", "want", invalid.Want)}, "")
@@ -180,21 +182,44 @@ func (s *Server) saveForwards(q *query, l *book.Line) (page, error) {
 			set = append(set, book.Forward{Cause: cause, To: number})
 		}
 	}
-	if text := strings.TrimSpace(q.form.Get("forward_after")); text != "" {
-		n, err := strconv.Atoi(text)
-		after := time.Duration(n) * time.Second
-		if err != nil || n > int(account.MaxRing/time.Second) || after < account.MinRing {
-			return s.linePage(q, l, map[string]string{"forward_after": q.t("line.want-ring", "least", int(account.MinRing/time.Second), "most", int(account.MaxRing/time.Second))}, "")
-		}
-		if after != is.Rings() {
-			set = append(set, book.Forward{After: after})
-		}
+	after, bad := ringTime(q, "forward_after", is.Rings())
+	if bad != nil {
+		return s.linePage(q, l, bad, "")
+	}
+	if after != is.Rings() {
+		set = append(set, book.Forward{After: after})
 	}
 	back := linePath(l) + "#forwards"
 	if len(set) == 0 {
 		return page{see: back}, nil
 	}
-	return s.saved(q, l, book.LineEdit{Forward: set}, "", back)
+	return s.saved(q, l, book.LineEdit{Forward: set}, "forwards", back)
+}
+
+// ringTime reads for how many seconds phones ring; what is not typed is as before.
+func ringTime(q *query, key string, was time.Duration) (d time.Duration, bad map[string]string) {
+	text := strings.TrimSpace(q.form.Get(key))
+	if text == "" {
+		return was, nil
+	}
+	n, err := strconv.Atoi(text)
+	least, most := int(account.MinRing/time.Second), int(account.MaxRing/time.Second)
+	if err != nil || n < least || n > most {
+		return was, map[string]string{key: q.t("line.want-ring", "least", least, "most", most)}
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+// saveReach sets the short number of a line, and the lines that ring for its calls.
+func (s *Server) saveReach(q *query, l *book.Line) (page, error) {
+	was := l.Reach()
+	each, bad := ringTime(q, "ring_each", was.Rings())
+	if bad != nil {
+		return s.linePage(q, l, bad, "")
+	}
+	short, turn := strings.TrimSpace(q.form.Get("short")), q.form.Get("ring") == "in-turn"
+	members := strings.FieldsFunc(q.form.Get("rings"), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' })
+	return s.saved(q, l, book.LineEdit{Reach: book.Reach{Short: &short, Members: &members, InTurn: &turn, Each: &each}}, "reach", linePath(l)+"#reach")
 }
 
 // closeTo closes destinations, always or at hours.

@@ -84,6 +84,35 @@ func (s *Server) forwardsOf(q *query, n *lineNow, bad map[string]string) (v forw
 	return v
 }
 
+// reachOf is how a line is reached beside its number, and which lines ring with it.
+func (s *Server) reachOf(q *query, l *book.Line, bad map[string]string) reachView {
+	r := l.Reach()
+	v := reachView{Numbers: strings.Join(l.NumberTexts(), ", ")}
+	var members []string
+	for _, m := range s.d.Book.Members(l) {
+		members = append(members, m.Handle())
+	}
+	add := func(value string, f field) {
+		if text, typed := q.form[f.Name]; typed {
+			value = text[0]
+		}
+		for i := range f.Choices {
+			f.Choices[i].On = f.Choices[i].Value == value
+		}
+		f.Value, f.Error = value, bad[f.Name]
+		v.Fields = append(v.Fields, f)
+	}
+	ring := "together"
+	if r.InTurn {
+		ring = "in-turn"
+	}
+	add(r.Short, field{Name: "short", Label: q.t("line.short"), Help: q.t("line.short-help"), Mode: "numeric", Most: 4})
+	add(strings.Join(members, ", "), field{Name: "rings", Label: q.t("line.rings"), Help: q.t("line.rings-help"), Most: 400})
+	add(ring, field{Name: "ring", Label: q.t("line.ring"), Most: 20, Choices: []choice{{Value: "together", Text: q.t("line.together")}, {Value: "in-turn", Text: q.t("line.in-turn")}}})
+	add(strconv.Itoa(int(r.Rings()/time.Second)), field{Name: "ring_each", Label: q.t("line.ring-each"), Mode: "numeric", After: q.t("line.seconds"), Most: 4})
+	return v
+}
+
 // leftOut are the devices of the last month that an IP lock would turn away, as they call themselves.
 func (s *Server) leftOut(q *query, l *book.Line, nets []netip.Prefix) (names []string) {
 	if s.d.Devices == nil {

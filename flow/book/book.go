@@ -50,6 +50,7 @@ type Book struct {
 	// These are read without a lock, and written under mu.
 	lines     *xsync.Map[string, *Line]     // by handle
 	numbers   *xsync.Map[uint64, *Line]     // by E.164 number, if the line has one
+	shorts    *xsync.Map[string, *Line]     // by customer and short number
 	customers *xsync.Map[string, *customer] // by identity
 	handles   *xsync.Map[string, *customer] // the same, by handle
 
@@ -78,7 +79,7 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		return nil, errors.New("book: a numbering plan and a key are needed")
 	}
 	b := &Book{
-		db: db, plan: o.Plan, realm: o.Realm, identify: o.Identify, lines: xsync.NewMap[string, *Line](), numbers: xsync.NewMap[uint64, *Line](),
+		db: db, plan: o.Plan, realm: o.Realm, identify: o.Identify, lines: xsync.NewMap[string, *Line](), numbers: xsync.NewMap[uint64, *Line](), shorts: xsync.NewMap[string, *Line](),
 		customers: xsync.NewMap[string, *customer](), handles: xsync.NewMap[string, *customer](),
 	}
 	if b.identify == nil {

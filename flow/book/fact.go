@@ -102,6 +102,9 @@ func lineFacts(l account.Line) parts {
 	if l.Forwards != (account.Forwards{}) {
 		p["forwards"] = raw(l.Forwards)
 	}
+	if !l.Reach.IsZero() {
+		p["reach"] = raw(reachFacts(&l.Reach))
+	}
 	return p
 }
 

@@ -30,10 +30,10 @@ func (b *Book) forwarded(a *account.Line, all []Forward) error {
 			continue
 		}
 		key := account.ForwardKeys[f.Cause]
-		d, problem := b.plan.Parse(f.To)
+		d, ok := b.callable(a.Customer, f.To)
 		switch {
 		case f.To == "":
-		case len(f.To) > 40 || problem != phone.NoProblem || d.Class == phone.Emergency:
+		case len(f.To) > 40 || !ok || d.Class == phone.Emergency:
 			return &Invalid{key, clip(f.To), "a number that the line can dial, and no emergency number"}
 		case !d.Number.Short() && a.Number != "" && d.Number.String() == "+"+a.Number:
 			return &Invalid{key, clip(f.To), "another number than the line's own"}
@@ -46,15 +46,15 @@ func (b *Book) forwarded(a *account.Line, all []Forward) error {
 }
 
 // Dear says that calls to a number earn somebody money, or go abroad: a forward there is what a thief wants.
-func (b *Book) Dear(to string) bool {
-	d, problem := b.plan.Parse(to)
-	return problem != phone.NoProblem || !d.National || !policy.Ordinary(d.Class)
+func (b *Book) Dear(customer, to string) bool {
+	d, ok := b.callable(customer, to)
+	return !ok || d.Class != phone.OnNet && (!d.National || !policy.Ordinary(d.Class))
 }
 
 // dearer says in words which forwards are new and to dear numbers.
-func (b *Book) dearer(was, is *account.Forwards) (texts []string) {
+func (b *Book) dearer(was, is *account.Line) (texts []string) {
 	for _, cause := range account.ForwardCauses {
-		if to := is.To(cause); to != "" && to != was.To(cause) && b.Dear(to) {
+		if to := is.Forwards.To(cause); to != "" && to != was.Forwards.To(cause) && b.Dear(is.Customer, to) {
 			texts = append(texts, "calls forwarded "+account.ForwardNames[cause]+" to "+to)
 		}
 	}

@@ -33,6 +33,7 @@ type Line struct {
 	handle   uint8                    // length of the handle within id
 	strength atomic.Uint32            // account.Strength
 	forwards *account.Forwards        // nil is none
+	reach    *account.Reach           // nil is nothing more
 	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
@@ -201,15 +202,10 @@ func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
 // index puts a line where it is found, in the place of what it was; nil: it is new.
 func (b *Book) index(was, l *Line) {
 	b.lines.Store(l.Handle(), l)
-	if l.digits != 0 {
-		b.numbers.Store(l.digits, l)
-	}
+	b.indexReach(was, l)
 	if was == nil {
 		l.cust.lines.Add(1)
 		return
-	}
-	if was.digits != l.digits {
-		drop(b.numbers, was.digits, was)
 	}
 	l.inherit(was)
 }
@@ -262,6 +258,9 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 	if a.Forwards != (account.Forwards{}) {
 		l.forwards = &a.Forwards
 	}
+	if !a.Reach.IsZero() {
+		l.reach = &a.Reach
+	}
 	return l, nil
 }
 
@@ -269,7 +268,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 func (l *Line) account() account.Line {
 	a := account.Line{
 		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why, LockCalls: l.calls,
-		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Strength: account.Strength(l.strength.Load()), Courtesy: l.OwnCourtesy(), Forwards: l.Forwards(),
+		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Strength: account.Strength(l.strength.Load()), Courtesy: l.OwnCourtesy(), Forwards: l.Forwards(), Reach: l.Reach(),
 	}
 	if l.former != nil {
 		a.Former = l.former.all

@@ -38,6 +38,7 @@ type LineEdit struct {
 	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
 	Lift         int64                 // id of the restriction to take away; 0 is none
 	Forward      []Forward
+	Reach        Reach
 	From         netip.Addr             // of the phone that dialled a code for it, for the journal
 	Close        []restrict.Restriction // what a finding closes: added once, by its key
 	Vouch        string                 // what the keys of findings begin with: what those closed is open again
@@ -204,14 +205,14 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 		}
 		if c, ok := b.customer(a.Customer); ok && err == nil && edit.Careful {
 			texts := account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().aboveLines()...)
-			err = loosening(append(texts, b.dearer(&was.Forwards, &a.Forwards)...))
+			err = loosening(append(texts, b.dearer(&was, &a)...))
 		}
 		after := lineFacts(a)
 		if edit.From.IsValid() {
 			after["from"] = raw(edit.From.Unmap())
 		}
 		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), after)
-		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil && len(edit.Forward) == 0 {
+		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil && len(edit.Forward) == 0 && edit.Reach.empty() {
 			f = factOf[fact.SettingChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		}
 		return a, []store.Fact{f}, c, err
@@ -337,6 +338,9 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 		return a, err
 	}
 	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
+		return a, err
+	}
+	if err := b.reached(&a, &edit.Reach); err != nil {
 		return a, err
 	}
 	if err := b.forwarded(&a, edit.Forward); err != nil {

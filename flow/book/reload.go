@@ -229,7 +229,7 @@ func (b *Book) keepCustomers(customers []account.Customer) {
 
 func (b *Book) unpublish(l *Line) {
 	drop(b.lines, l.Handle(), l)
-	drop(b.numbers, l.digits, l)
+	b.indexReach(l, nil)
 	l.cust.lines.Add(-1)
 	b.sorted.forget()
 	b.tell(Change{Kind: LineDeleted, Line: l.id, Customer: l.cust.id, Cut: true})

@@ -8,7 +8,7 @@ import (
 
 // Rules are the book's answers to what the engine asks of it; the regulator's table is not in the book.
 func (b *Book) Rules() engine.Rules {
-	return engine.Rules{Plan: b.Plan(), Owner: b.ByNumber, Hot: b.Hot, Line: func(id string, now time.Time) (engine.Line, bool) {
+	return engine.Rules{Plan: b.Plan(), Owner: b.ByNumber, Short: b.Short, Hot: b.Hot, Line: func(id string, now time.Time) (engine.Line, bool) {
 		l, ok := b.Line(id)
 		if !ok {
 			return engine.Line{}, false

@@ -46,6 +46,12 @@ func (d *Door) forwardCode(dialled string) (f book.Forward, ok bool) {
 	return f, true
 }
 
+// dear says that a line is not to forward to a number by a code.
+func (d *Door) dear(line, to string) bool {
+	l, ok := d.o.Book.Line(line)
+	return !ok || d.o.Book.Dear(l.Customer(), to)
+}
+
 // codesPerMinute is how often the codes of a line are obeyed in a minute: each is a row of the journal.
 const codesPerMinute = 10
 
@@ -53,7 +59,7 @@ const codesPerMinute = 10
 // pages, where people show who they are and changes wait. The answer is a refusal in any case, whose text phones show.
 func (d *Door) forwardByCode(ctx context.Context, try *gate.Attempt, f book.Forward) error {
 	now := time.Now()
-	if f.To != "" && (try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) || d.o.Book.Dear(f.To)) {
+	if f.To != "" && (try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) || d.dear(try.Line, f.To)) {
 		return &gate.Refusal{Reason: policy.ForwardNotByCode}
 	}
 	if try.Restricted {

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/restrict"
+	"ringfence/flow/book"
 	"ringfence/flow/ledger"
 	"ringfence/state/counters/memory"
 )
@@ -113,11 +114,12 @@ func (g *Gate) forwards(s *subject, p *Plan) {
 // routes lists the routes in room, the best first. A plan that goes on at once has none.
 func (g *Gate) routes(s *subject, p *Plan, room []Route) ([]Route, *Refusal) {
 	if s.Dir != call.Out {
-		switch {
-		case p.Now != "":
+		if p.Now != "" {
 			return nil, nil
-		case g.o.Registered == nil || g.o.Registered(p.Called, s.Now):
-			return append(room, Route{Line: p.Called}), nil
+		}
+		switch routes := g.rings(s, p.Called, room); {
+		case len(routes) > 0:
+			return routes, nil
 		case p.Forward.Unreachable == "":
 			return nil, &Refusal{Reason: policy.NotRegistered}
 		}
@@ -129,6 +131,36 @@ func (g *Gate) routes(s *subject, p *Plan, room []Route) ([]Route, *Refusal) {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}
 	return routes, nil
+}
+
+// rings are the routes to the phones of a line, and of a group to those of its members: together, or one after the other. What the members
+// have set for their own calls does not count: no further call is made for one.
+func (g *Gate) rings(s *subject, line string, routes []Route) []Route {
+	add := func(r Route) {
+		if g.o.Registered == nil || g.o.Registered(r.Line, s.Now) {
+			r.With = r.With && len(routes) > 0
+			routes = append(routes, r)
+		}
+	}
+	l, ok := g.o.Book.Line(line)
+	members, r := []*book.Line(nil), Route{Line: line}
+	if ok {
+		members = g.o.Book.Members(l)
+	}
+	if len(members) > 0 {
+		reach := l.Reach()
+		if r.With = !reach.InTurn; reach.InTurn {
+			r.Rings = reach.Rings()
+		}
+	}
+	if len(members) == 0 || l.Login() { // a group has phones of its own only with a login
+		add(r)
+	}
+	for _, m := range members {
+		r.Line = m.ID()
+		add(r)
+	}
+	return routes
 }
 
 func trunkRoutes(room []Route, trunks []account.Trunk, d phone.Destination, number string) []Route {

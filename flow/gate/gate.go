@@ -48,8 +48,10 @@ type Plan struct {
 // Route is a way for a call to reach its destination: a trunk, or the registered phones of a line.
 type Route struct {
 	Trunk string
-	User  string // Request-URI user part for this trunk
-	Line  string // ring this line's phones instead
+	User  string        // Request-URI user part for this trunk
+	Line  string        // ring this line's phones instead,
+	With  bool          // together with those of the route before,
+	Rings time.Duration // and for so long before the next; 0 is until the call rings no more
 }
 
 // Recovered is a call of a previous process, or of a node that died, for the edge to carry on with or to hang up.

@@ -41,6 +41,8 @@ type (
 	lineRow struct {
 		Line     string          `json:"line"`
 		Number   string          `json:"number"`
+		Numbers  []string        `json:"numbers,omitempty"` // further ones
+		Short    string          `json:"short,omitempty"`
 		Name     string          `json:"name"`
 		Locked   bool            `json:"locked"`
 		Why      string          `json:"lock_why"`
@@ -250,7 +252,7 @@ func (x *export) lineRows(yield func(lineRow) error) error {
 		said := l.Settings()
 		settings, err := json.Marshal(&said)
 		if err == nil {
-			err = yield(lineRow{l.Handle(), l.Number(), l.Name(), l.Locked(), l.LockWhy(), string(l.Courtesy()), l.Created(), settings})
+			err = yield(lineRow{l.Handle(), l.Number(), l.NumberTexts(), l.Reach().Short, l.Name(), l.Locked(), l.LockWhy(), string(l.Courtesy()), l.Created(), settings})
 		}
 		if err != nil {
 			return err

@@ -256,6 +256,7 @@ func (v *verifier) understand(s *engine.Subject, row *store.Fact, t *told) bool 
 		}
 		return t.peer, t.dir == string(call.Between)
 	}
+	rules.Short = func(string, string) (string, bool) { return t.peer, t.dir == string(call.Between) }
 	if t.dir != string(call.In) {
 		t.a.Line, t.a.Trunk = row.Line, ""
 	}

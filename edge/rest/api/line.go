@@ -27,6 +27,27 @@ type Line struct {
 	Own       bool      `json:"own_courtesy,omitempty" doc:"the value is the line's own, not its customer's"`
 	Honeypot  bool      `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack"`
 	Forwards  Forwards  `json:"forwards,omitzero" doc:"where its calls go that it does not take; the line pays for them"`
+	Short     string    `json:"short,omitempty" doc:"two to four digits by which the lines of its customer call it"`
+	Numbers   []string  `json:"numbers,omitempty" doc:"further numbers, and ranges of them, by which it is called: +442079460100-0199"`
+	Group     Group     `json:"group,omitzero" doc:"the lines that ring with it"`
+}
+
+// Group are lines that ring for the calls to another.
+type Group struct {
+	Rings []string `json:"rings,omitempty" doc:"their ids, in the order in which they ring"`
+	Ring  string   `json:"ring,omitempty" enum:"together,in-turn"`
+	Each  int64    `json:"each_s,omitempty" doc:"with in-turn, how long each rings, in seconds"`
+}
+
+// Text writes it for people.
+func (g *Group) Text() string {
+	switch {
+	case len(g.Rings) == 0:
+		return ""
+	case g.Ring == "in-turn":
+		return strings.Join(g.Rings, ", ") + " ring in turn, each for " + strconv.FormatInt(g.Each, 10) + " s"
+	}
+	return strings.Join(g.Rings, ", ") + " ring together"
 }
 
 // Forwards are numbers as the line could dial them.
@@ -160,7 +181,7 @@ func (h *Habits) room() string {
 func (LineDetail) Resource() Resource[LineDetail] {
 	return Resource[LineDetail]{
 		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
-		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, forwards?, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, short number: short?, further numbers: numbers?, group?, forwards?, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
 		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
 			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
 		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
@@ -168,6 +189,8 @@ func (LineDetail) Resource() Resource[LineDetail] {
 			"state":             func(l *LineDetail) Cell { return l.State() },
 			"calls in progress": (*LineDetail).locked,
 			"no login":          (*LineDetail).noLogin,
+			"numbers":           func(l *LineDetail) Cell { return Cell{Text: strings.Join(l.Numbers, ", ")} },
+			"group":             func(l *LineDetail) Cell { return Cell{Text: l.Group.Text()} },
 			"forwards":          func(l *LineDetail) Cell { return Cell{Text: l.Forwards.Text()} },
 			"ip lock":           func(l *LineDetail) Cell { return Cell{Text: locks(l.Nets)} },
 			"restrictions":      func(l *LineDetail) Cell { return inForce(l.Closed, "--line "+l.ID) },
@@ -251,6 +274,12 @@ type PatchLine struct {
 	ForwardNoAnswer    *string `json:"forward_no_answer,omitempty" maxLength:"40" doc:"the same for calls that nobody answers" kong:"-"`
 	ForwardUnreachable *string `json:"forward_unreachable,omitempty" maxLength:"40" doc:"the same for calls that reach no phone of the line" kong:"-"`
 	ForwardAfter       *int    `json:"forward_after,omitempty" minimum:"5" maximum:"90" doc:"for how many seconds phones ring before forward_no_answer" kong:"-"`
+
+	Short    *string   `json:"short,omitempty" maxLength:"4" doc:"two to four digits by which the lines of its customer call it; empty removes it" kong:"-"`
+	Numbers  *[]string `json:"numbers,omitempty" maxItems:"100" doc:"replaces its further numbers; each a number or a range, 020 7946 0100-0199; [] removes them" kong:"-"`
+	Rings    *[]string `json:"rings,omitempty" maxItems:"16" doc:"replaces the lines of its customer that ring for its calls, by their ids; [] makes it no group" kong:"-"`
+	Ring     *string   `json:"ring,omitempty" enum:"together,in-turn" doc:"how they ring: all together, or one after the other" kong:"-"`
+	RingEach *int      `json:"ring_each,omitempty" minimum:"5" maximum:"90" doc:"with in-turn, for how many seconds each rings" kong:"-"`
 }
 
 // SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.

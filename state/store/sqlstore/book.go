@@ -24,11 +24,11 @@ var customers = table[account.Customer]{
 var lines = table[account.Line]{
 	"line", "lines", 1,
 	"id, customer, number, name, sealed, locked, lock_why, settings, created, former, honeypot, courtesy, lock_calls, " +
-		"strength, forwards",
+		"strength, forwards, reach",
 	func(l *account.Line) []any {
 		return []any{
 			&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &l.Locked, &l.LockWhy, (*settings)(&l.Settings), &l.Created,
-			(*former)(&l.Former), &l.Honeypot, &l.Courtesy, &l.LockCalls, &l.Strength, inJSON(&l.Forwards),
+			(*former)(&l.Former), &l.Honeypot, &l.Courtesy, &l.LockCalls, &l.Strength, inJSON(&l.Forwards), inJSON(&l.Reach),
 		}
 	},
 }

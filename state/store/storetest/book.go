@@ -107,6 +107,7 @@ func lines(t *testing.T, s store.Store) {
 	full := account.Line{
 		ID: "b.2_x-Y", Customer: "acme", Number: "442079460000", Name: "desk", Sealed: []byte{0, 1, 0xff}, Locked: true,
 		LockWhy: "fraud", LockCalls: account.CallsKept, Settings: settings(), Created: T0, Forwards: account.Forwards{Busy: "07700900123", After: 30},
+		Reach: account.Reach{Short: "21", Numbers: []account.Numbers{{First: 442079460100, Last: 442079460199}}, Members: []string{"a"}, InTurn: true, Each: 15},
 	}
 	ok(t, s.PutLine(ctx, full, true))
 	ok(t, s.PutLine(ctx, account.Line{ID: "a", Customer: "acme"}, true))
