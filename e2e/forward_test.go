@@ -273,3 +273,39 @@ func TestThievesTransfers(t *testing.T) {
 		t.Errorf("%d calls went out", n)
 	}
 }
+
+// A group rings two phones in turn, baresip last: the first does not answer in time. The caller dials a short number and pays nothing, nor do the members. When
+// nobody answers, the group's forward is a call of the group.
+func TestAGroupOfPhones(t *testing.T) {
+	c, _ := carrier(t, phone.CarrierOptions{})
+	s := start(t, c.Addr())
+	caller := s.dial("2001", s.line("2001", "--number", "+442079460101"))
+	deaf := s.dial("2002", s.line("2002"))
+	if a, err := deaf.Register(t.Context(), 300); err != nil || !a.OK() {
+		t.Fatal(a, err)
+	}
+	last := s.line("2003")
+	s.cli("line", "set", "2002", "forward_no_answer=0909 879 0000", "forward_after=5") // a member's own forward, which must not count
+	s.cli("line", "add", "sales", "--customer", "acme", "--no-password")
+	s.cli("line", "set", "sales", "short=21", "numbers=020 7946 0200-0299", "rings=2002,2003", "ring=in-turn", "ring_each=5", "forward_no_answer=020 7946 0000")
+	must(t, call(t, caller, "21").Hangup(t.Context()))
+	if r := s.cdrs("sales", 1)[0]; r.Number != "+442079460000" || r.Cause != "forward-no-answer" || r.Retail != londonTwoSeconds {
+		t.Errorf("the group's forward: %+v", r)
+	}
+	launchBaresip(t, way{"UDP", s.sip, "udp"}, "2003", last)
+	s.registered("2003", "baresip")
+	for n, dialled := range []string{"21", "02079460250"} {
+		must(t, call(t, caller, dialled).Hangup(t.Context()))
+		if r := s.cdrs("2001", n+2)[0]; r.Retail != 0 || r.Class != "on-net" || r.By != "caller" {
+			t.Errorf("a call to the group by %s: %+v", dialled, r)
+		}
+	}
+	if n := c.Stats().Offered; n != 1 {
+		t.Errorf("%d calls went out", n)
+	}
+	for line, want := range map[string]int64{"2001": 0, "2002": 0, "2003": 0, "sales": londonTwoSeconds} {
+		if p := s.day(line); p.Spent != want || p.Held != 0 {
+			t.Errorf("%s: %+v", line, p)
+		}
+	}
+}

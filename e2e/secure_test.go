@@ -180,3 +180,29 @@ func answerOptions(l net.Listener) {
 		}()
 	}
 }
+
+// Keys of media (RFC 4568) cross a call from phone to carrier and back, and are in no log and in no entry of the journal.
+func TestKeysOfMediaAreWrittenNowhere(t *testing.T) {
+	keys := map[string]string{"phone": "UGhvbmVLZXlGb3JUaGVUZXN0MDEyMzQ1Njc4OTAxMjM0", "carrier": "Q2FycmllcktleUZvclRoZVRlc3QwMTIzNDU2Nzg5MDEy"}
+	crypto := func(of string) string { return "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + keys[of] + "|2^20" }
+	uas := sipp{scenario: "carrier.xml", media: crypto("carrier")}.begin(t).listening()
+	s := startWith(t, setup{sections: "\n[log]\nlevel = \"debug\"\n"}, uas.at)
+	uac := sipp{scenario: "call.xml", with: map[string]string{"TALK": "500"}, media: crypto("phone"), server: s.sip, line: "2001", password: s.line("2001"), to: "02079460000"}.begin(t)
+	uac.done()
+	uas.done()
+	s.cdrs("2001", 1)
+	for who, sees := range map[*running]string{uas: keys["phone"], uac: keys["carrier"]} {
+		text, err := os.ReadFile(filepath.Join(who.dir, "messages"))
+		must(t, err)
+		if !strings.Contains(string(text), sees) {
+			t.Errorf("a key did not cross the call:\n%s", text)
+		}
+	}
+	journal := s.cli("journal", "--json", "--limit", "1000")
+	contains(t, journal, "call.settled")
+	for _, key := range keys {
+		if strings.Contains(journal, key[:20]) || strings.Contains(s.logText(), key[:20]) || strings.Contains(s.cli("cdr", "list", "--json"), key[:20]) {
+			t.Errorf("a key of media is written down")
+		}
+	}
+}

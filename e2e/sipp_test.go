@@ -30,6 +30,7 @@ type sipp struct {
 	line      string
 	password  string
 	to        string
+	media     string // a further line of each SDP
 	// Of a scenario that calls a number of a list in each call: all of them, so long after each other; it ends after limit. No list is one call.
 	numbers []string
 	every   time.Duration
@@ -55,6 +56,9 @@ func (s sipp) begin(t *testing.T) *running {
 	must(t, err)
 	for name, value := range s.with {
 		text = []byte(strings.ReplaceAll(string(text), "%"+name+"%", value))
+	}
+	if last := "a=rtpmap:0 PCMU/8000\n"; s.media != "" {
+		text = []byte(strings.ReplaceAll(string(text), last, last+"      "+s.media+"\n"))
 	}
 	file := filepath.Join(dir, s.scenario)
 	must(t, os.WriteFile(file, text, 0o600))

@@ -87,6 +87,7 @@ const (
 	// the route
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every route was tried (count)
+	NotSecure        // not-secure: sips:, and no route is encrypted
 	StoreUnavailable // store-unavailable: nothing can be made durable
 	RecordsLost      // records-lost: an older copy of the store was put in place, and what was spent since is not known
 	Stopping         // stopping: this node takes no new calls
@@ -169,6 +170,7 @@ var reasons = [NumReasons]told{
 	ForwardNotByCode:     {"forward-not-by-code", account.UnitNone, 403, causeRejected, plain("calls are not forwarded to this number by dialling a code from here: a code forwards to ordinary national numbers, from where the line is usually used. Ask who manages the line")},
 	NoTrunk:              {"no-trunk", account.UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
 	TrunksFailed:         {"trunks-failed", account.UnitCount, 502, causeNetwork, trunksText},
+	NotSecure:            {"not-secure", account.UnitNone, 480, causeNoRoute, plain("the call asks to be encrypted all the way (sips:), and nothing there is reached over TLS: dial it as sip: to have it connected without")},
 	StoreUnavailable:     {"store-unavailable", account.UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},
 	RecordsLost:          {"records-lost", account.UnitNone, 403, causeRejected, plain("the store was restored from a backup and what was spent since then is unknown: only emergency and free calls are possible until staff accept that")},
 	Stopping:             {"stopping", account.UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},

@@ -50,6 +50,8 @@ type bridge struct {
 	// While being set up; nil once talking.
 	setup *setup
 
+	sips bool // it asked to be encrypted all the way (RFC 3261 26.2.2)
+
 	seat  seat   // which calls it counts with; belongs to Edge.seats
 	proof *proof // inbound: whether the carrier stands by it; nil: it need not
 

@@ -140,6 +140,7 @@ func (s *shard) linkEnd(id string, end uint16) *leg {
 type sending struct {
 	gate.Attempt
 	trail trail
+	sips  bool // encrypted all the way
 }
 
 // linkOut begins the leg of a link to a call that is yet to be made.
@@ -150,7 +151,7 @@ func (b *bridge) linkOut(to *sending) *leg {
 		b: b, callID: s.newCallID(home, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
 		dest: linkPlace(home, home, tookInvite), unansweredAt: s.wall, sends: to,
 	}
-	to.ALeg, to.Parent = l.callID, b.id
+	to.ALeg, to.Parent, to.sips = l.callID, b.id, to.sips || b.sips
 	b.all = append(b.all, l)
 	s.uac[l.callID] = l
 	return l
@@ -175,7 +176,7 @@ func (s *shard) linked(p *transport.Packet) {
 		e.answer(p, message.Reply{Code: 503, Lines: retryAfter})
 		return
 	}
-	b := &bridge{s: s, trail: to.trail}
+	b := &bridge{s: s, trail: to.trail, sips: to.sips}
 	e.seats.takeOrdinary(b)
 	s.begin(b, p)
 	s.cur = b

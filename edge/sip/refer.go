@@ -72,7 +72,7 @@ func (l *leg) refer(p *transport.Packet) {
 		return
 	}
 	digits, context := dialledIn(&target)
-	b.transferTo(x, &sending{Attempt: gate.Attempt{
+	b.transferTo(x, &sending{sips: target.Scheme == message.SIPS, Attempt: gate.Attempt{
 		Line: l.login, Dialled: digits, Context: s.e.ownContext(context, &target), Source: p.Src, UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
 		Tight: res.Tight, Sent: gate.Sent{Cause: call.Transferred},
 	}})

@@ -396,3 +396,81 @@ func TestTLSLegsAfterARestart(t *testing.T) {
 	again.answer(again.find("BYE"), 200, "")
 	anew.answer(anew.find("BYE"), 200, "")
 }
+
+// A call to sips: goes over TLS alone: past carriers, phones and forwards in the clear, or nowhere. Help goes over whatever there is.
+func TestSIPSIsNotSentInTheClear(t *testing.T) {
+	sips := func(w *world, callID string) {
+		const target = "sips:02079460000@10.0.0.1"
+		d := &dialog{p: w.phone, callID: callID, from: "<sips:alice@10.0.0.1>;tag=a" + callID, to: "<" + target + ">", target: target, seq: 1, inviteSeq: 1, branch: "z9hG4bK" + callID}
+		d.sendInvite()
+	}
+	inWorld(t, func(w *world) {
+		bob := w.bob()
+		help := out("one")
+		help.Always = true
+		forward := &gate.Plan{Number: "+442079460101", Called: "bob", Forward: account.Forwards{Always: "07700900123"}, Now: call.ForwardAlways}
+		for name, plan := range map[string]*gate.Plan{"carrier": out("one", "two"), "phone": {Number: "+442079460101", Called: "bob", Routes: []gate.Route{{Line: "bob"}}}, "forward": forward} {
+			w.gate.plan = func(a gate.Attempt) (*gate.Plan, error) {
+				if a.Cause != "" {
+					return out("two"), nil
+				}
+				p := *plan
+				return &p, nil
+			}
+			sips(w, name)
+			m := w.phone.find("480 INVITE")
+			if got := why(m); name != "forward" && !strings.Contains(got, "not-secure") {
+				t.Errorf("%s: %q", name, got)
+			}
+			w.phone.send(ackOf(m))
+			for _, p := range []*peer{w.carrier, w.spare, bob} {
+				p.quiet(time.Minute)
+			}
+		}
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return help, nil }
+		sips(w, "help")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 486, "h", "")
+		w.carrier.expect("ACK")
+		w.phone.send(ackOf(w.phone.find("486 INVITE")))
+	})
+}
+
+// A carrier over TLS is sent a call to sips: as that, and the one before it over UDP is passed over.
+func TestSIPSOverATrunk(t *testing.T) {
+	t.Parallel()
+	trunks := map[string]account.Trunk{}
+	var mu sync.Mutex
+	w, a, _ := onSecure(t, func(w *world, d *fakes) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("open", "good"), nil }
+		d.trunk = func(name string) (account.Trunk, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			t, ok := trunks[name]
+			return t, ok
+		}
+	})
+	good, open := tlsCarrier(t, a, time.Hour, "127.0.0.1"), wireTo(t, transport.UDP, "127.0.0.1", w.listener(transport.UDP, "127.0.0.1"))
+	mu.Lock()
+	trunks["good"] = account.Trunk{Name: "good", Transport: "tls", Addresses: []string{good.at.String()}}
+	trunks["open"] = account.Trunk{Name: "open", Transport: "udp", Addresses: []string{open.at.String()}}
+	mu.Unlock()
+	alice := wireTo(t, transport.TLS, "127.0.0.1", w.edge.Addr(transport.TLS))
+	text := inviteText(alice, "call", "02079460000")
+	alice.send("INVITE sips:" + strings.TrimPrefix(text, "INVITE sip:"))
+	inv := good.find("INVITE")
+	if uri := string(inv.RequestURI()); uri != "sips:+442079460000@"+good.at.String()+";transport=tls" {
+		t.Errorf("the Request-URI is %s", uri)
+	}
+	good.answer(inv, 200, sdpB)
+	ok := alice.find("200 INVITE")
+	alice.inDialog("ACK", ok, 1)
+	good.find("ACK")
+	alice.inDialog("BYE", ok, 2)
+	bye := good.find("BYE")
+	good.answer(bye, 200, "")
+	alice.find("200 BYE")
+	if n := w.edge.Transport().By[transport.UDP].Out; n != 0 {
+		t.Errorf("%d messages went out over UDP", n)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -16,6 +17,7 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/gate"
+	"ringfence/flow/location"
 )
 
 // tryRoute calls the next route; when none is left the call has failed.
@@ -30,7 +32,7 @@ func (b *bridge) tryRoute() {
 			continue
 		}
 		t := b.s.e.trunk(route.Trunk)
-		if u.address >= len(t.Addresses) || u.tried >= maxOuts {
+		if u.address >= len(t.Addresses) || u.tried >= maxOuts || b.openly(transport.ProtoOf(t.Transport)) {
 			u.route, u.address = u.route+1, 0
 			continue
 		}
@@ -57,7 +59,9 @@ func (b *bridge) allFailed() {
 		return
 	}
 	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
-	if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was admitted
+	if b.sips && u.tried == 0 && len(u.plan.Routes) > 0 {
+		end = ending{by: call.System, why: policy.NotSecure}
+	} else if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was admitted
 		end = ending{by: call.System, why: policy.NotRegistered}
 	}
 	if b.goesOn(&end, false) {
@@ -101,10 +105,19 @@ func (b *bridge) ringPhones(route gate.Route) bool {
 		if b.setup.tried >= maxOuts {
 			break
 		}
+		flows = slices.DeleteFunc(flows, func(f location.Binding) bool { return b.openly(transport.ProtoOf(f.Transport)) })
+		if len(flows) == 0 {
+			continue
+		}
 		b.dialPhone(route, flows)
 		rang = true
 	}
 	return rang
+}
+
+// openly says that a call must not go over a transport, because it asked to be encrypted. Help does not wait for that.
+func (b *bridge) openly(p transport.Proto) bool {
+	return b.sips && !p.Secure() && !b.setup.plan.Always
 }
 
 // callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
@@ -114,6 +127,9 @@ func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
 		to.Name = hostIn(address)
 	}
 	uri := trunkURI(route.User, address, to.Proto)
+	if b.sips && to.Proto.Secure() {
+		uri = "sips" + strings.TrimPrefix(uri, "sip")
+	}
 	var known bool
 	if to.Addr, known = b.s.e.names.known(address, b.s.wall); known {
 		b.dial(route, to, uri)

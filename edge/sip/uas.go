@@ -104,7 +104,7 @@ func (s *shard) invite(p *transport.Packet) {
 	if !a.Restricted {
 		e.net.LoggedIn(p.From(), a.Line)
 	}
-	b := &bridge{s: s, trail: trailOf(m, a.Trunk != "")}
+	b := &bridge{s: s, trail: trailOf(m, a.Trunk != ""), sips: m.URI().Scheme == message.SIPS}
 	a.Turns = b.trail.turns
 	if !s.seatFor(b, &a, p) {
 		e.stats.noSeat.Add(1)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -201,8 +202,12 @@ func verify(state *tls.ConnectionState, roots *x509.CertPool, name string) error
 			return nil
 		}
 	}
+	names := strings.Join(namesOf(leaf), ", ")
 	if leaf.VerifyHostname(bracketed(name)) != nil {
-		return fmt.Errorf("the certificate is for %s, not for %s", strings.Join(namesOf(leaf), ", "), name)
+		return fmt.Errorf("the certificate is for %s, not for %s", names, name)
+	}
+	if net.ParseIP(name) == nil && !slices.ContainsFunc(leaf.DNSNames, func(n string) bool { return strings.EqualFold(n, name) }) {
+		return fmt.Errorf("the certificate is for %s: a wildcard does not prove %s to SIP (RFC 5922 section 7.2), so the carrier needs a certificate of that name", names, name)
 	}
 	return nil
 }

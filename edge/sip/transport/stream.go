@@ -19,6 +19,9 @@ type stream struct {
 	slot    *Packet
 	any     bool // a whole message has been read, or the connection is one that we dialled
 	half    bool // the last thing read was one half of a ping
+
+	until time.Time // when waiting ends
+	alarm time.Time // when the connection's deadline wakes the reader: not after until. To set it for each message costs more than to wake up for nothing now and then
 }
 
 var (
@@ -66,7 +69,14 @@ func (s *stream) deadline(begun time.Time) {
 	if s.loose() {
 		begun, d = time.Now(), loosePause
 	}
-	_ = s.c.nc.SetReadDeadline(begun.Add(d))
+	if s.until = begun.Add(d); s.alarm.IsZero() || s.until.Before(s.alarm) {
+		s.wakeAt(s.until)
+	}
+}
+
+func (s *stream) wakeAt(t time.Time) {
+	s.alarm = t
+	_ = s.c.nc.SetReadDeadline(t)
 }
 
 // loose says that what has come looks like a whole message, except for line ends of both kinds: it is one when nothing follows it. What does
@@ -114,6 +124,10 @@ func (s *stream) fill() error {
 		s.buf = bigger
 	}
 	n, err := s.c.nc.Read(s.buf[len(s.buf):cap(s.buf)])
+	for n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(s.until) {
+		s.wakeAt(s.until)
+		n, err = s.c.nc.Read(s.buf[len(s.buf):cap(s.buf)])
+	}
 	s.buf = s.buf[:len(s.buf)+n]
 	if n > 0 {
 		if s.c.unheard.Load() != 0 {

@@ -33,6 +33,7 @@ type conn struct {
 
 	proved []string        // the names in the certificate that the peer showed; the reader's
 	web    *websocket.Conn // WSS; set before nc
+	latest time.Time       // the deadline of writing; the writer's: one writes at a time
 	idle   bool            // WSS: between messages, the first of which has come; the reader's
 
 	mu      sync.Mutex
@@ -384,7 +385,10 @@ func (c *conn) flush() {
 
 // write sends a run of messages.
 func (c *conn) write(todo []outgoing) {
-	_ = c.nc.SetWriteDeadline(time.Now().Add(c.t.cfg.WriteTimeout))
+	if now := time.Now(); c.latest.Sub(now) < c.t.cfg.WriteTimeout/2 { // not for each message: it costs a part of the writing
+		c.latest = now.Add(c.t.cfg.WriteTimeout)
+		_ = c.nc.SetWriteDeadline(c.latest)
+	}
 	if err := c.put(todo); err != nil {
 		c.fail(todo, err)
 		c.close(err)
@@ -398,11 +402,15 @@ func (c *conn) put(todo []outgoing) error {
 	if c.proto == WSS {
 		return c.putMessages(todo)
 	}
+	if len(todo) == 1 {
+		_, err := c.nc.Write(todo[0].b)
+		return err
+	}
 	bufs := make(net.Buffers, len(todo))
 	for i, o := range todo {
 		bufs[i] = o.b
 	}
-	if c.proto == TLS && len(bufs) > 1 {
+	if c.proto == TLS {
 		bufs = net.Buffers{bytes.Join(bufs, nil)}
 	}
 	_, err := bufs.WriteTo(c.nc)

@@ -163,6 +163,8 @@ func TestTLSToACarrier(t *testing.T) {
 		"a SIP URI":        {a, time.Hour, []string{"sip:carrier.test"}, "carrier.test", ""},
 		"a user's URI":     {a, time.Hour, []string{"sip:bob@carrier.test"}, "carrier.test", "not for carrier.test"},
 		"expired":          {a, -time.Minute, []string{"carrier.test"}, "carrier.test", "the certificate for carrier.test expired on"},
+		"a wildcard":       {a, time.Hour, []string{"*.carrier.test"}, "sip.carrier.test", "a wildcard does not prove sip.carrier.test to SIP (RFC 5922 section 7.2)"},
+		"a wildcard too":   {a, time.Hour, []string{"*.carrier.test", "sip.carrier.test"}, "sip.carrier.test", ""},
 		"wrong name":       {a, time.Hour, []string{"other.test"}, "carrier.test", "the certificate is for other.test, not for carrier.test"},
 		"a part of a name": {a, time.Hour, []string{"rier.test"}, "carrier.test", "not for carrier.test"},
 		"unknown":          {other, time.Hour, []string{"carrier.test"}, "carrier.test", "the certificate for carrier.test is not trusted"},
