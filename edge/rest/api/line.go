@@ -181,7 +181,7 @@ func (h *Habits) room() string {
 func (LineDetail) Resource() Resource[LineDetail] {
 	return Resource[LineDetail]{
 		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
-		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, short number: short?, further numbers: numbers?, group?, forwards?, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, short number: short?, further numbers: numbers?, group-?, forwards?, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
 		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
 			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
 		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
