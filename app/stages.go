@@ -88,6 +88,7 @@ func bookOptions(cfg *config.Config) (book.Options, error) {
 	return book.Options{
 		Plan: plan, Provider: settings, Zone: cfg.Provider.Zone, Tariff: cfg.Provider.Tariff, Realm: cfg.SIP.Realm,
 		PeakFrom: cfg.Provider.PeakFrom.Duration, PeakTill: cfg.Provider.PeakUntil.Duration,
+		Strict: cfg.Provider.UnverifiedNumbers == "refuse",
 	}, err
 }
 

@@ -251,6 +251,10 @@ type Provider struct {
 	// line is usually used. "off" is none.
 	ForwardCodes string `toml:"forward-codes" default:"21 67 61 62" form:"forward-codes" reload:"live"`
 
+	// UnverifiedNumbers says what becomes of a call whose phone or exchange asks to present a number that is not verified as its customer's: "replace"
+	// presents the line's own number, "refuse" refuses the call. Emergency calls carry the line's own number in any case.
+	UnverifiedNumbers string `toml:"unverified-numbers" default:"replace" one:"replace,refuse" reload:"live"`
+
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`
@@ -495,8 +499,8 @@ type Shield struct {
 	NumberFeeds []string `toml:"number-feeds" form:"feed"`
 
 	// NumberFeedDirection is which calls the entries of number-feeds refuse that say nothing of it: "out" refuses calls to the
-	// numbers, "in" calls from them, "both" either.
-	NumberFeedDirection string `toml:"number-feed-direction" default:"out" one:"out,in,both"`
+	// numbers, "in" calls from them, "both" either, "presented" those that present them, of your lines too (Do Not Originate).
+	NumberFeedDirection string `toml:"number-feed-direction" default:"out" one:"out,in,both,presented"`
 
 	// FeedInterval is how often feeds are read.
 	FeedInterval Duration `toml:"feed-interval" default:"1h" min:"1m" max:"168h"`

@@ -26,7 +26,7 @@ type hotImport struct {
 	File      string `arg:"" help:"List; - is standard input." type:"path"`
 	Name      string `query:"name" help:"Name of the list (default: that of the file)." placeholder:"NAME"`
 	Format    string `query:"format" help:"auto, text, csv or json." enum:"auto,text,csv,json" default:"auto"`
-	Direction string `query:"direction" help:"Direction of entries that give none: out, in or both." enum:"out,in,both" default:"out"`
+	Direction string `query:"direction" help:"Direction of entries that give none: out, in, both or presented." enum:"out,in,both,presented" default:"out"`
 	Until     point  `query:"until" help:"End of entries that give none; that day included (default: none)." placeholder:"WHEN"`
 	DryRun    bool   `query:"dry_run" help:"Read and check, but change nothing."`
 }

@@ -120,6 +120,7 @@ type Customer struct {
 	Cooling  Cooling
 	Reseller string // identity of the reseller whose customer it is; "" is the provider's own
 	Resale   Resale
+	Numbers  []Proven // that its lines may present beside their own
 	Created  time.Time
 }
 
@@ -173,6 +174,9 @@ type Trunk struct {
 	Deck      string // name of its cost deck; "" is none
 	Format    string // how numbers are sent: "+e164", "e164", "00e164"
 	Withheld  string // what it gets of a withheld number: WithheldAsserted or WithheldRemoved
+	Headers   string // which tell it the line's own number: one of Headers
+	Privacy   string // the value of Privacy for a withheld number: one of Privacies
+	Abroad    string // whether the calls that it brings come from abroad: HomeCalls, AbroadCalls or CheckedCalls
 	Emergency bool   // carries emergency calls; if none does, all are tried
 	Disabled  bool
 }

@@ -25,7 +25,8 @@ type Attempt struct {
 	From      restrict.From // of Source and UserAgent, for restrictions; zero is not known
 	UserAgent string
 	ALeg      string // SIP Call-ID
-	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
+	Caller    string // the number that the phone asks to present or that the carrier gives, also when it is withheld
+	Shown     string // of a call that comes in: the number that the called party would be shown, if it is not Caller
 	Withheld  bool   // it asks that the number be withheld
 	// Restricted: the login was right but is refused for where it comes from. Only an emergency call passes.
 	Restricted bool
@@ -97,36 +98,46 @@ type Rules struct {
 	Short func(account, digits string) (line string, ok bool) // which line the others of an account call by a short number; nil: there are none
 	Block func(phone.Number, time.Time) phone.Block           // what the regulator's table says of a number's block; nil: nothing
 	Hot   func() *restrict.Hot                                // the hot lists; nil: there are none
+
+	Shows  func(customer string, digits uint64) bool // whether a customer's lines may present a number; nil: only each its own
+	Strict func() bool                               // calls that ask to present another number are refused; nil or false: they present the line's own
+	Abroad func(trunk string) string                 // account.Trunk.Abroad; nil: no trunk brings calls from abroad
 }
 
 // Subject is an attempt understood: who, where to, at what price, under which settings.
 type Subject struct {
 	Attempt
-	Now      time.Time
-	Known    bool // there is such a line
-	Dir      call.Direction
-	Line     string // charged, or called for In
-	Account  string
-	Peer     string
-	Present  uint64 // E.164 digits to present as caller; 0: as received
-	Dest     phone.Destination
-	Problem  phone.Problem
-	Free     bool // of an unallocated block
-	Quote    rating.Quote
-	Priced   bool
-	Silence  rating.Silence   // why it is not priced
-	Listed   *restrict.Listed // the entry of a hot list that names the number called, or of an inbound call the caller's; nil: none does
-	Settings *account.Effective
-	Locked   bool
-	Zone     *time.Location
-	Verdict  policy.Verdict
-	Text     Texts
+	Now     time.Time
+	Known   bool // there is such a line
+	Dir     call.Direction
+	Line    string // charged, or called for In
+	Account string
+	Peer    string
+	Present uint64 // E.164 digits to present as caller; 0: as received
+	Network uint64 // E.164 digits that carriers are told: the line's own number; 0: none
+
+	Unverified bool             // the phone asks to present a number that is not verified, for which the call is refused
+	Barred     *restrict.Listed // the entry of a hot list which says that nobody calls from the number to be presented; nil: none does
+	Spoofed    bool             // a call from abroad gives a number of the home country
+	Hide       bool             // its number is withheld from the called party, because nobody has checked that this mobile roams
+	Dest       phone.Destination
+	Problem    phone.Problem
+	Free       bool // of an unallocated block
+	Quote      rating.Quote
+	Priced     bool
+	Silence    rating.Silence   // why it is not priced
+	Listed     *restrict.Listed // the entry of a hot list that names the number called, or of an inbound call the caller's; nil: none does
+	Settings   *account.Effective
+	Locked     bool
+	Zone       *time.Location
+	Verdict    policy.Verdict
+	Text       Texts
 }
 
 // Texts are the id and the numbers of an attempt as records and the journal write them; "" is none.
 type Texts struct {
-	ID                              call.ID
-	Number, Source, Prefix, Present string
+	ID                                       call.ID
+	Number, Source, Prefix, Present, Network string
 }
 
 // Spell fills in Text with an id, in one piece of memory: this is done for every call.
@@ -141,8 +152,15 @@ func (s *Subject) Spell(id []byte) {
 	if s.Present != 0 {
 		b = strconv.AppendUint(b, s.Present, 10)
 	}
+	present := len(b)
+	if s.Network != 0 && s.Network != s.Present {
+		b = strconv.AppendUint(b, s.Network, 10)
+	}
 	all := string(b)
-	s.Text = Texts{ID: call.ID(all[:len(id)]), Number: all[len(id):number], Source: all[number:source], Present: all[source:]}
+	s.Text = Texts{ID: call.ID(all[:len(id)]), Number: all[len(id):number], Source: all[number:source], Present: all[source:present], Network: all[present:]}
+	if s.Network == s.Present {
+		s.Text.Network = s.Text.Present
+	}
 	if s.Priced {
 		s.Text.Prefix = prefixText(&s.Quote.Price, s.Text.Number)
 	}
@@ -166,7 +184,8 @@ func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
 	if !ok {
 		return
 	}
-	s.Known, s.Account, s.Present, s.Settings, s.Locked, s.Zone = true, l.Account, l.Digits, l.Settings, l.Locked, l.Zone
+	s.Known, s.Account, s.Settings, s.Locked, s.Zone = true, l.Account, l.Settings, l.Locked, l.Zone
+	r.identity(s, l.Digits)
 	if s.Problem != phone.NoProblem {
 		r.internal(s)
 		return
@@ -230,7 +249,7 @@ func (r *Rules) inbound(s *Subject) {
 func (r *Rules) called(s *Subject, id string) {
 	if l, ok := r.Line(id, s.Now); ok {
 		s.Known, s.Line, s.Account, s.Settings = true, id, l.Account, l.Settings
-		s.Listed = r.CallerListed(s.Caller, s.Now)
+		r.calledFrom(s)
 	}
 }
 
@@ -253,21 +272,6 @@ func (r *Rules) listed(n phone.Number, way restrict.Way, now time.Time) *restric
 	return r.Hot().Find(n, way, now)
 }
 
-// CallerListed is the entry of a hot list that refuses calls from a caller, or nil. Carriers write numbers with the international prefix, with a plus, or bare.
-func (r *Rules) CallerListed(caller string, now time.Time) *restrict.Listed {
-	if caller == "" || r.Hot == nil || r.Hot().Len() == 0 {
-		return nil
-	}
-	d, problem := r.Plan.Parse(caller)
-	if problem != phone.NoProblem && caller[0] >= '1' && caller[0] <= '9' {
-		d, problem = r.Plan.Parse("+" + caller)
-	}
-	if problem != phone.NoProblem {
-		return nil
-	}
-	return r.listed(d.Number, restrict.In, now)
-}
-
 // price fixes the retail price that the call keeps, if the line's tariff has one.
 func (s *Subject) price(l *Line) {
 	if l.Deck == nil {
@@ -288,7 +292,10 @@ func (s *Subject) noCharge(name string) rating.Quote {
 
 // Asked is the attempt as the rules of policy judge it.
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
-	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed, Forwarded: s.Cause.Forwards()}
+	at := policy.Attempt{
+		Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed, Forwarded: s.Cause.Forwards(),
+		Unverified: s.Unverified, PresentedListed: s.Barred,
+	}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
@@ -338,8 +345,8 @@ func (s *Subject) judgeInbound(stopping bool) *Refusal {
 	switch {
 	case s.Problem != phone.NoProblem || s.Line == "":
 		return &Refusal{Reason: policy.NoSuchLine}
-	case s.Listed != nil:
-		return &Refusal{Reason: policy.CallerListed, Figures: policy.ListedBy(s.Listed)}
+	case s.Listed != nil || s.Spoofed:
+		return s.judgeCaller()
 	case s.Full:
 		return &Refusal{Reason: policy.Overloaded}
 	case stopping:

@@ -28,7 +28,7 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	f := &told.f
 	*f = fact.CallAdmitted{
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
-		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Presented: s.presented(), Hidden: s.Hide, Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always,
 		Cause: string(s.Cause), Parent: string(s.Parent),
 	}
@@ -43,11 +43,22 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	return facts
 }
 
+// presented is the number that the called party is shown, where it is another than those which the fact has anyway.
+func (s *Subject) presented() string {
+	switch {
+	case s.Dir == call.In:
+		return s.Shown
+	case s.Present != s.Network:
+		return "+" + s.Text.Present
+	}
+	return ""
+}
+
 // Refused says that the call was not let out, and why.
 func (s *Subject) Refused(r *Refusal, settings string) fact.Row {
 	f := &fact.CallRefused{
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
-		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Presented: s.presented(), Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
 		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
 		Cause: string(s.Cause), Parent: string(s.Parent),

@@ -666,6 +666,8 @@ type CallAdmitted struct {
 	Trunk       string        // the trunk's identity
 	Peer        string        // the line called, of a call between lines
 	Caller      string        // the number that the caller gave
+	Presented   string        // the number that the called party is shown, where it is another: of a call out than the line's own, of a call in than caller
+	Hidden      bool          // the number is withheld because the call brings a mobile number of this country from abroad
 	Withheld    bool          // the caller withheld it
 	Destination string        // the name that the price deck has for the number
 	Prefix      string        // the prefix by which it is priced
@@ -715,6 +717,12 @@ func (f *CallAdmitted) Append(b []byte) []byte {
 	}
 	if f.Caller != "" {
 		b = putText(b, "caller", f.Caller)
+	}
+	if f.Presented != "" {
+		b = putText(b, "presented", f.Presented)
+	}
+	if f.Hidden {
+		b = putFlag(b, "hidden", f.Hidden)
 	}
 	if f.Withheld {
 		b = putFlag(b, "withheld", f.Withheld)
@@ -776,6 +784,10 @@ func (f *CallAdmitted) Decode(body []byte) error {
 			return v.text(&f.Peer)
 		case "caller":
 			return v.text(&f.Caller)
+		case "presented":
+			return v.text(&f.Presented)
+		case "hidden":
+			return v.flag(&f.Hidden)
 		case "withheld":
 			return v.flag(&f.Withheld)
 		case "destination":
@@ -826,6 +838,7 @@ type CallRefused struct {
 	Trunk       string      // the trunk's identity
 	Peer        string      // the line called, of a call between lines
 	Caller      string      // the number that the caller gave
+	Presented   string      // the number that the called party is shown, where it is another: of a call out than the line's own, of a call in than caller
 	Withheld    bool        // the caller withheld it
 	Destination string      // the name that the price deck has for the number
 	Prefix      string      // the prefix by which it is priced
@@ -879,6 +892,9 @@ func (f *CallRefused) Append(b []byte) []byte {
 	}
 	if f.Caller != "" {
 		b = putText(b, "caller", f.Caller)
+	}
+	if f.Presented != "" {
+		b = putText(b, "presented", f.Presented)
 	}
 	if f.Withheld {
 		b = putFlag(b, "withheld", f.Withheld)
@@ -952,6 +968,8 @@ func (f *CallRefused) Decode(body []byte) error {
 			return v.text(&f.Peer)
 		case "caller":
 			return v.text(&f.Caller)
+		case "presented":
+			return v.text(&f.Presented)
 		case "withheld":
 			return v.flag(&f.Withheld)
 		case "destination":

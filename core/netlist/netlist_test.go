@@ -158,7 +158,7 @@ func TestHotListsOfNumbers(t *testing.T) {
 	}
 	for _, c := range []struct{ in, want string }{
 		{"+25261\n07700900123\n", `line 2, column 1: found "07700900123", expected a number or range in international form, of 3 to 15 digits: +25261`},
-		{"number,direction\n+25261,sideways\n", `line 2, column 8: found "sideways", expected out, in or both`},
+		{"number,direction\n+25261,sideways\n", `line 2, column 8: found "sideways", expected out, in, both or presented`},
 		{"number,until\n+25261,soon\n", `line 2, column 8: found "soon", expected an end as "2026-11-30", "2026-11-30T12:00:00Z" or "12h"`},
 		{"+44\n", `line 1, column 1: found "+44", expected a number or range in international form, of 3 to 15 digits: +25261`},
 		{"192.0.2.1\n", `line 1, column 1: found "192.0.2.1", expected a number or range in international form, of 3 to 15 digits: +25261`},

@@ -151,7 +151,7 @@ func (r *reader) add(addr, end, reason, way cell) {
 	}
 	if r.o.Numbers {
 		if e.Way, err = restrict.ParseWay(cmp.Or(way.text, string(r.o.Way))); err != nil {
-			r.fault(way.line, way.column, way.text, "out, in or both")
+			r.fault(way.line, way.column, way.text, "out, in, both or presented")
 			return
 		}
 	}

@@ -33,6 +33,10 @@ type Attempt struct {
 	// Forwarded: the line's own settings make the call, and none of its phones, so that there is no address to ask an IP lock about.
 	Forwarded bool
 	Listed    *restrict.Listed // the entry of a hot list that names the destination; nil: none does
+	// Unverified: the call asks to present a number that is not verified as the customer's, and the provider refuses such calls.
+	Unverified bool
+	// PresentedListed is the entry of a hot list which says that nobody calls from a number that the call would present; nil: none does.
+	PresentedListed *restrict.Listed
 }
 
 // ConditionKind is one kind of atomic check at the instant of connection.

@@ -52,6 +52,9 @@ const (
 	OverNational      // over-national-ceiling (rate)
 	OverInternational // over-international-ceiling (rate)
 	CallerListed      // caller-listed: inbound from a number that a hot list names
+	NumberNotVerified // number-not-verified: a line presents a number that is not its customer's, and the provider refuses such calls
+	PresentedListed   // presented-listed: a line presents a number that a hot list says nobody calls from
+	SpoofedHome       // spoofed-home-number: inbound over a trunk from abroad, with a home number that is no mobile's
 
 	// the conditions. Value is what there is already, without this call; Pass is the limit that would have let it go
 	TooManyCalls         // too-many-calls (count)
@@ -147,6 +150,9 @@ var reasons = [NumReasons]told{
 	OverNational:         {"over-national-ceiling", account.UnitRate, 403, causeRejected, ceilingText("national")},
 	OverInternational:    {"over-international-ceiling", account.UnitRate, 403, causeRejected, ceilingText("international")},
 	CallerListed:         {"caller-listed", account.UnitNone, 403, causeRejected, callerListedText},
+	NumberNotVerified:    {"number-not-verified", account.UnitNone, 403, causeRejected, plain("the number to be presented is not verified as one of the customer's: present the line's own, or verify that one")},
+	PresentedListed:      {"presented-listed", account.UnitNone, 403, causeRejected, presentedListedText},
+	SpoofedHome:          {"spoofed-home-number", account.UnitNone, 403, causeRejected, plain("calls from abroad that present this number are refused: it is a number of this country, which nobody abroad calls from")},
 	TooManyCalls:         {"too-many-calls", account.UnitCount, 403, causeRejected, openText("calls")},
 	TooManyInternational: {"too-many-international", account.UnitCount, 403, causeRejected, openText("international calls")},
 	TooManyRestricted:    {"too-many-restricted", account.UnitNone, 403, causeRejected, fewerText},

@@ -32,6 +32,8 @@ var rules = [...]rule{
 	{AddressLocked, account.NumFields},
 	{LoginClosed, account.NumFields},
 	{LineLocked, account.NumFields},
+	{NumberNotVerified, account.NumFields},
+	{PresentedListed, account.NumFields},
 	{NoService, account.NumFields},
 	{NumberInvalid, account.NumFields},
 	{NumberUnallocated, account.NumFields},
@@ -62,6 +64,16 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (
 		return judgeLogin(s, f, a, now)
 	case LineLocked:
 		return pass(!f.Locked), Figures{}
+	case NumberNotVerified:
+		if !a.Unverified {
+			return skipped, Figures{}
+		}
+		return refused, Figures{}
+	case PresentedListed:
+		if a.PresentedListed == nil {
+			return skipped, Figures{}
+		}
+		return refused, ListedBy(a.PresentedListed)
 	case NoService:
 		if a.Invalid == phone.NoService {
 			return refused, Figures{}
@@ -226,7 +238,7 @@ func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies
 func Refusals(s *account.Effective) (reasons []Reason) {
 	for i := range rules {
 		switch r := &rules[i]; r.reason {
-		case NoSuchLine, AddressLocked, LoginClosed, LineLocked, NoService, ClassBarred, ProbationClass:
+		case NoSuchLine, AddressLocked, LoginClosed, LineLocked, NumberNotVerified, PresentedListed, NoService, ClassBarred, ProbationClass:
 		case DestinationClosed:
 			if len(s.Restrictions) > 0 {
 				reasons = append(reasons, r.reason)

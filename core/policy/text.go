@@ -175,6 +175,10 @@ func callerListedText(f Figures) string {
 	return "calls from this number are refused: " + listedText(f)
 }
 
+func presentedListedText(f Figures) string {
+	return "nobody calls from this number, so that calls which present it are refused: " + listedText(f)
+}
+
 func cutClosedText(f Figures) string { return "the call was ended: " + closedText(f) }
 
 // lockedText distinguishes a call that was cut immediately from one that ran to the end of its paid time; Limit is the seconds paid for.

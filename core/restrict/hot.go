@@ -17,27 +17,30 @@ import (
 // Way is the direction of the calls that a hot list refuses.
 type Way string
 
-// Ways. The number is the one called (out), the one that calls (in), or either. Off refuses nothing: a feed lists the range, and staff have
-// exempted it.
+// Ways. The number is the one called (out), the one that calls (in), or either. Presented is a number that nobody calls from (Do Not Originate):
+// calls that present it are refused, those of our lines too. Off refuses nothing: a feed lists the range, and staff have exempted it.
 const (
-	Out  Way = "out"
-	In   Way = "in"
-	Both Way = "both"
-	Off  Way = "off"
+	Out       Way = "out"
+	In        Way = "in"
+	Both      Way = "both"
+	Presented Way = "presented"
+	Off       Way = "off"
 )
 
-// ParseWay reads "out", "in" or "both"; "" is out.
+// ParseWay reads "out", "in", "both" or "presented"; "" is out.
 func ParseWay(text string) (Way, error) {
 	switch w := Way(strings.ToLower(strings.TrimSpace(text))); w {
 	case "":
 		return Out, nil
-	case Out, In, Both:
+	case Out, In, Both, Presented:
 		return w, nil
 	}
-	return "", fmt.Errorf("%.20q is not a direction: out, in or both", text)
+	return "", fmt.Errorf("%.20q is not a direction: out, in, both or presented", text)
 }
 
-func (w Way) has(way Way) bool { return w == way || w == Both }
+func (w Way) has(way Way) bool {
+	return w == way || w == Both && way != Presented || w == Presented && way == In
+}
 
 // Listed is a range of numbers on a hot list.
 type Listed struct {
@@ -83,7 +86,7 @@ func (l *Listed) Check() error {
 		return fmt.Errorf("%w: the name of a list is 1 to %d letters, digits, dots, dashes and underscores, not %.80q", ErrListed, MaxListName, l.List)
 	case l.Range.Digits < leastDigits || l.Range.Digits > maxDigits || digitsOf(l.Range.Prefix) != l.Range.Digits:
 		return fmt.Errorf("%w: %s is no range of numbers", ErrListed, l.Range)
-	case l.Way != Out && l.Way != In && l.Way != Both && l.Way != Off:
+	case l.Way != Out && l.Way != In && l.Way != Both && l.Way != Presented && l.Way != Off:
 		return fmt.Errorf("%w: %.20q is no direction", ErrListed, l.Way)
 	case max(len(l.By), len(l.Why)) > maxText:
 		return fmt.Errorf("%w: a text is longer than %d bytes", ErrListed, maxText)

@@ -124,7 +124,7 @@ func (s *Server) removeHot(ctx context.Context, in *api.HotRemoval) (out api.Hot
 type hotUpload struct {
 	Name      string `query:"name" required:"true" minLength:"1" maxLength:"64" doc:"of the list: letters, digits, dots, dashes and underscores"`
 	Format    string `query:"format" enum:"auto,text,csv,json" default:"auto"`
-	Direction string `query:"direction" enum:"out,in,both" default:"out" doc:"of entries that give none"`
+	Direction string `query:"direction" enum:"out,in,both,presented" default:"out" doc:"of entries that give none"`
 	Until     string `query:"until" maxLength:"40" doc:"for entries without an end; a time, or as people write it in the provider's zone; absent: none"`
 	DryRun    bool   `query:"dry_run" doc:"read and check only"`
 	RawBody   []byte `contentType:"text/plain"`

@@ -52,7 +52,7 @@ func trunkEdit(b *api.PatchTrunk) (book.TrunkEdit, error) {
 	sources, err := parseNetsIf("sources", b.Sources)
 	return book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
-		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Registrar: b.Registrar, Expiry: b.Expiry, Emergency: b.Emergency, Disabled: b.Disabled,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Headers: b.Headers, Privacy: b.Privacy, Abroad: b.Abroad, Registrar: b.Registrar, Expiry: b.Expiry, Emergency: b.Emergency, Disabled: b.Disabled,
 	}, err
 }
 

@@ -87,7 +87,7 @@ func (b *bridge) sendOn(to *sending) bool {
 	}
 	u.sentOn = true
 	b.silence()
-	to.Caller, to.Withheld = u.from.user, b.a.hidden
+	to.Caller, to.Withheld = b.callerShown(), b.a.hidden
 	number := u.plan.Number
 	if !strings.HasPrefix(number, "+") { // a short number means nothing elsewhere
 		number = ""
@@ -113,6 +113,17 @@ func (b *bridge) silence() {
 			l.hangup(&ending{status: 487})
 		}
 	}
+}
+
+// callerShown is the caller's number as the callee is to see it: what a carrier brought, or the number that a line of ours presents; "" is none.
+func (b *bridge) callerShown() string {
+	switch u := b.setup; {
+	case u.plan.Present != "":
+		return "+" + u.plan.Present
+	case b.a.trunk != "":
+		return u.from.user
+	}
+	return ""
 }
 
 // goesOn is what becomes of a call when no phone of the line called takes it: it is forwarded where the line says so.

@@ -64,7 +64,7 @@ func (b *bridge) trailLines(l *leg, lines []byte) []byte {
 		x := &t.turned[i]
 		if word, known := said[x.cause]; known && x.number != "" {
 			w.AddString(message.HDiversion, "<sip:"+x.number+at+">;reason="+word.reason+";counter=1")
-		} else if number := b.setup.plan.Present; x.cause == call.Transferred && number != "" && i == len(t.turned)-1 {
+		} else if number := b.setup.plan.Network; x.cause == call.Transferred && number != "" && i == len(t.turned)-1 {
 			w.AddString(message.HReferredBy, "<sip:+"+number+at+">")
 		}
 	}

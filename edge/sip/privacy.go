@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"iter"
 	"mime"
@@ -36,16 +37,33 @@ func callerOf(m *message.Message) caller {
 	return c
 }
 
-// presented is the number that a phone or carrier names as the caller's, as the network asserts it (RFC 3325 section 9.1) where it does,
-// and whether it is withheld. The journal keeps it: evidence needs it most when it is withheld.
-func presented(m *message.Message) (number string, withheld bool) {
-	from := callerOf(m)
-	if asserted, _, ok := message.ParseAddr(m.Get(message.HPAssertedIdentity)); ok {
-		if u, ok := asserted.ParseURI(); ok && len(u.AppendUser(nil)) > 0 {
-			from.user = plainUser(u.AppendUser(nil))
-		}
+// asked is the number that a phone asks to present: by P-Preferred-Identity (RFC 3325 section 9.2), else by From where that is a number, else as exchanges
+// write what they would assert. The gate says whether the line may present it. The journal keeps it: evidence needs it most when it is withheld.
+func asked(m *message.Message, from string) string {
+	if preferred := userIn(m, message.HPPreferredIdentity); preferred != "" {
+		return preferred
 	}
-	return from.user, from.withheld
+	if strings.Trim(strings.TrimPrefix(from, "+"), "0123456789") == "" {
+		return from
+	}
+	return cmp.Or(userIn(m, message.HPAssertedIdentity), from)
+}
+
+// userIn is the user of the address in a header, as a URI of ours may contain it; "" is none.
+func userIn(m *message.Message, id message.HeaderID) string {
+	a, _, ok := message.ParseAddr(m.Get(id))
+	if !ok {
+		return ""
+	}
+	u, ok := a.ParseURI()
+	if !ok {
+		return ""
+	}
+	user := u.AppendUser(nil)
+	if len(user) == 0 {
+		return ""
+	}
+	return plainUser(user)
 }
 
 // asUTF8 is a name that was sent in Latin-1, as some do, in UTF-8.
@@ -61,12 +79,12 @@ func asUTF8(name []byte) []byte {
 }
 
 // withheld says whether the caller's number is withheld from the callee; nothing else decides that. An emergency call always carries
-// its number. What was dialled with the number (141, 1470) is for this call, and so goes before what the phone says of every call.
+// its number. One from abroad that nobody vouches for is withheld (engine.Subject.Hide). What was dialled with the number (141, 1470) is for this call, and so goes before what the phone says of every call.
 func (u *setup) withheld() bool {
 	switch {
 	case u.plan.Always || u.plan.Show == phone.Present:
 		return false
-	case u.plan.Show == phone.Withhold:
+	case u.plan.Hide || u.plan.Show == phone.Withhold:
 		return true
 	}
 	return u.from.withheld

@@ -168,6 +168,94 @@ func TestWithheldFromAPhone(t *testing.T) {
 	}
 }
 
+// A number that the line has verified is presented, and the line's own is what the carrier is told, in the headers that its trunk wants.
+func TestWhatTheCarrierIsTold(t *testing.T) {
+	for _, c := range []struct {
+		headers, privacy, asks string
+		hidden                 bool
+		pai, rpid              string
+	}{
+		{"", "", "X-A: b", false, "<sip:+442079460001@10.0.0.1>", ""},
+		{account.HeaderPAI, "user;id", "Privacy: id", true, "<sip:+442079460001@10.0.0.1>", ""},
+		{account.HeaderRPID, "id", "X-A: b", false, "", "<sip:+442079460001@10.0.0.1>;party=calling;screen=yes;privacy=off"},
+		{account.HeaderRPID, "id", "Privacy: id", true, "", "<sip:+442079460001@10.0.0.1>;party=calling;screen=yes;privacy=full"},
+		{account.HeaderBoth, "id;critical", "Privacy: id", true, "<sip:+442079460001@10.0.0.1>", "<sip:+442079460001@10.0.0.1>;party=calling;screen=yes;privacy=full"},
+		{account.HeaderNone, "id", "X-A: b", false, "", ""},
+	} {
+		t.Run(c.headers+"/"+c.asks, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				d := w.phone.invite("c1", "02079460000", c.asks, "P-Preferred-Identity: <sip:+443069990123@x>", "P-Asserted-Identity: <sip:+443457404404@x>")
+				inv := w.carrier.expect("INVITE")
+				from := string(inv.From().URI)
+				if want := "sip:+443069990123@10.0.0.1"; !c.hidden && from != want || c.hidden && from != "sip:anonymous@anonymous.invalid" {
+					t.Errorf("From is %s", from)
+				}
+				if pai, rpid := string(inv.Get(message.HPAssertedIdentity)), string(inv.Get(message.HRemotePartyID)); pai != c.pai || rpid != c.rpid {
+					t.Errorf("asserted %q and %q", pai, rpid)
+				}
+				if c.hidden && string(inv.Get(message.HPrivacy)) != c.privacy || !c.hidden && inv.Has(message.HPrivacy) {
+					t.Errorf("Privacy: %s", inv.Get(message.HPrivacy))
+				}
+				if a := w.gate.attempts[0]; a.Caller != "+443069990123" {
+					t.Errorf("asked to present %q", a.Caller)
+				}
+				w.carrier.answer(inv, 486, "b", "")
+				w.carrier.expect("ACK")
+				d.take(w.phone.expect("486 INVITE")).request("ACK", "")
+			}, func(w *world) {
+				w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{carrierAt}, Withheld: account.WithheldAsserted, Headers: c.headers, Privacy: c.privacy}
+				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
+					p := out("one")
+					p.Present = "443069990123"
+					return p, nil
+				}
+			})
+		})
+	}
+}
+
+// A number from abroad that nobody vouches for is not shown, nor sent on with a forward.
+func TestHiddenFromAbroad(t *testing.T) {
+	for _, forwards := range []bool{false, true} {
+		t.Run(fmt.Sprint("forwards ", forwards), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				bob := w.bob()
+				w.comesIn("in1", "P-Asserted-Identity: <sip:+442079468888@x>")
+				to := bob
+				if forwards {
+					to = w.spare
+				}
+				inv := to.expect("INVITE")
+				if a := w.gate.attempts[0]; a.Caller != "+442079468888" || a.Shown != "+442079469999" {
+					t.Errorf("the gate was asked about %q, shown %q", a.Caller, a.Shown)
+				}
+				wantHidden(t, inv, "442079469999", true)
+				wantHidden(t, inv, "442079468888", true)
+				if forwards {
+					if a := w.sentOn(); !a.Withheld {
+						t.Errorf("sent on as %q, withheld %v", a.Caller, a.Withheld)
+					}
+				}
+				to.answer(inv, 486, "b", "")
+				to.expect("ACK")
+				w.carrier.find("486 INVITE")
+			}, func(w *world) {
+				f := account.Forwards{}
+				if forwards {
+					f.Always = "07700900123"
+				}
+				sentOnPlan(w, f)
+				plan := w.gate.plan
+				w.gate.plan = func(a gate.Attempt) (*gate.Plan, error) {
+					p, err := plan(a)
+					p.Hide = a.Trunk != ""
+					return p, err
+				}
+			})
+		})
+	}
+}
+
 // A prefix that was dialled goes before what the phone says; an emergency call is never without its number.
 func TestWhoDecidesWhatIsWithheld(t *testing.T) {
 	for _, c := range []struct {

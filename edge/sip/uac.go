@@ -187,36 +187,53 @@ func (b *bridge) dial(route gate.Route, to transport.Dest, uri string) {
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 }
 
-// present writes From for a leg: the identity of the plan, never what the phone claims. A caller who withholds the number is anonymous to
-// the callee; a carrier gets the identity beside it (RFC 3325), unless its trunk is set otherwise.
+// present writes From for a leg: the number of the plan, never what the phone claims. A caller who withholds the number is anonymous to
+// the callee; a carrier is told the line's own number beside it, unless its trunk is set otherwise.
 func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
-	e, u := b.s.e, b.setup
-	here, _ := e.localAddr(l.dest)
-	user, hidden := u.from.user, b.a.hidden
+	u, hidden := b.setup, b.a.hidden
+	here, _ := b.s.e.localAddr(l.dest)
+	host := "@" + message.HostText(here.Addr())
+	user := u.from.user
 	switch {
 	case u.plan.Present != "":
 		user = "+" + u.plan.Present
 	case b.a.trunk == "": // a line without a number: what its phone claims proves nothing
 		user, hidden = "anonymous", true
 	}
-	var w message.Writer
-	identity := "sip:" + user + "@" + message.HostText(here.Addr())
-	shown, display := identity, u.from.display
+	shown, display, privacy := "sip:"+user+host, u.from.display, "id"
 	if l.trunk != "" {
-		display = nil // the provider does not vouch for a name that the phone chose
-	}
-	if l.trunk != "" && u.plan.Present != "" && !(hidden && e.trunk(l.trunk).Withheld == account.WithheldRemoved) {
-		w.Begin(nil)
-		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
-		lines = append(lines, w.Bytes()...)
+		t := b.s.e.trunk(l.trunk)
+		display, privacy = nil, cmp.Or(t.Privacy, privacy) // the provider does not vouch for a name that the phone chose
+		if u.plan.Network != "" && !(hidden && t.Withheld == account.WithheldRemoved) {
+			lines = asserted(lines, &t, "sip:+"+u.plan.Network+host, hidden)
+		}
 	}
 	if hidden {
 		shown, display = "sip:anonymous@anonymous.invalid", []byte("Anonymous")
-		lines = append(lines, "Privacy: id\r\n"...)
+		lines = append(append(append(lines, "Privacy: "...), privacy...), "\r\n"...)
 	}
+	var w message.Writer
 	w.Begin(nil)
 	w.Addr(message.HFrom, display, []byte(shown), []byte(l.localTag))
 	return string(bytes.TrimSpace(bytes.TrimPrefix(w.Bytes(), []byte("From:")))), lines
+}
+
+// asserted tells a carrier the line's own number, by P-Asserted-Identity (RFC 3325 section 9.1) or Remote-Party-ID (draft-ietf-sip-privacy-04), as its trunk
+// is set. From may be another number of the customer's.
+func asserted(lines []byte, t *account.Trunk, identity string, hidden bool) []byte {
+	var w message.Writer
+	w.Begin(lines)
+	if t.Headers != account.HeaderRPID && t.Headers != account.HeaderNone {
+		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
+	}
+	if t.Headers == account.HeaderRPID || t.Headers == account.HeaderBoth {
+		privacy := "off"
+		if hidden {
+			privacy = "full"
+		}
+		w.AddString(message.HRemotePartyID, "<"+identity+">;party=calling;screen=yes;privacy="+privacy)
+	}
+	return w.Bytes()
 }
 
 // newCallID makes a Call-ID for a leg of ours that leads back to this shard and to its call, also after a crash.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"hash/maphash"
 	"strings"
@@ -169,13 +170,17 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	a := gate.Attempt{
 		Source: p.Src, ALeg: string(m.CallID()), UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
 	}
-	a.Caller, a.Withheld = presented(m)
+	from := callerOf(m)
+	a.Withheld = from.withheld
 	a.Dialled, a.Context = dialled(m)
 	a.Context = e.localContext(a.Context, m)
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) { // a carrier may pass on credentials for another server
 		if trunk, ok := e.inboundFrom(p); ok {
-			a.Trunk = trunk
+			a.Trunk, a.Caller = trunk, cmp.Or(userIn(m, message.HPAssertedIdentity), from.user) // as the network asserts it (RFC 3325 section 9.1)
+			if from.user != a.Caller && from.user != "anonymous" {
+				a.Shown = from.user
+			}
 			e.calledAtContact(&a, m)
 			return a, true
 		}
@@ -188,6 +193,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
 	}
+	a.Caller = asked(m, from.user)
 	a.Line, a.Restricted, a.Tight = res.Line, res.Outcome == guard.Refuse, res.Tight
 	return a, true
 }

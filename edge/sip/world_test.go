@@ -236,7 +236,7 @@ func newWorld(t testing.TB) *world {
 }
 
 func out(trunks ...string) *gate.Plan {
-	p := &gate.Plan{Present: "442079460001", Number: "+442079460000"}
+	p := &gate.Plan{Present: "442079460001", Network: "442079460001", Number: "+442079460000"}
 	for _, name := range trunks {
 		p.Routes = append(p.Routes, gate.Route{Trunk: name, User: "+442079460000"})
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	PeakFrom, PeakTill time.Duration    // peak hours from local midnight, Monday to Friday; equal: the whole day is peak
 	Box                *secret.Box      // seals and opens passwords
 	Realm              string           // of SIP digest; part of every HA1
+	Strict             bool             // calls that ask to present a number which is not verified are refused; otherwise they present the line's own
 
 	// Identify makes the identity of what is added under a handle; nil is Identify, which uses none twice. Tests give their own,
 	// to know identities beforehand.

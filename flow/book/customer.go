@@ -28,10 +28,11 @@ type customer struct {
 type customerEntry struct {
 	account.Customer
 	provider *provider
-	reseller *customerEntry // whose customer it is; nil: the provider's own
-	zone     *time.Location // in force
-	badZone  bool           // this machine does not know the zone it names; the provider's is used
-	tariff   string         // in force
+	reseller *customerEntry  // whose customer it is; nil: the provider's own
+	zone     *time.Location  // in force
+	badZone  bool            // this machine does not know the zone it names; the provider's is used
+	tariff   string          // in force
+	proven   map[uint64]bool // the digits of Numbers
 	eff      atomic.Pointer[account.Effective]
 }
 
@@ -69,10 +70,12 @@ type CustomerEdit struct {
 	Close              []restrict.Restriction
 	Vouch              string
 	Cooling            *account.Cooling
-	Reseller           *string      // identity; "": the provider's own
-	DayCap, MonthCap   *money.Micro // of a reseller: what its customers may spend together; 0 is no such cap
-	Careful            bool         // as LineEdit's
-	Waited             Waited       // as LineEdit's
+	Prove              *account.Proven // a number to add to those that its lines may present
+	Disown             string          // one to take away, E.164 digits; "" is none
+	Reseller           *string         // identity; "": the provider's own
+	DayCap, MonthCap   *money.Micro    // of a reseller: what its customers may spend together; 0 is no such cap
+	Careful            bool            // as LineEdit's
+	Waited             Waited          // as LineEdit's
 }
 
 // Customer finds a customer by its identity. CustomerCalled takes what people say.
@@ -120,6 +123,12 @@ func (b *Book) publishCustomer(a account.Customer) {
 	}
 	if a.Tariff != "" {
 		e.tariff = a.Tariff
+	}
+	if len(a.Numbers) > 0 {
+		e.proven = make(map[uint64]bool, len(a.Numbers))
+		for i := range a.Numbers {
+			e.proven[a.Numbers[i].Digits()] = true
+		}
 	}
 	if a.Zone != "" {
 		// Checked when it was set. A machine without that zone's data must not keep the whole program from its work.
@@ -244,7 +253,11 @@ func (b *Book) EditCustomer(ctx context.Context, actor, id string, edit Customer
 		return CustomerView{}, err
 	}
 	if edit.Careful {
-		if err := loosening(account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().above()...)); err != nil {
+		texts := account.Loosens(&was.Settings, &a.Settings, now, c.entry.Load().above()...)
+		if edit.Prove != nil && !b.Shows(id, edit.Prove.Digits()) {
+			texts = append(texts, "lines may present +"+edit.Prove.Number)
+		}
+		if err := loosening(texts); err != nil {
 			return CustomerView{}, err
 		}
 	}
@@ -299,6 +312,9 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 		return a, err
 	}
 	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
+		return a, err
+	}
+	if a.Numbers, err = b.proved(&a, &edit); err != nil {
 		return a, err
 	}
 	if a, err = b.resale(a, &edit); err != nil {

@@ -71,6 +71,9 @@ func customerFacts(c account.Customer) parts {
 	if c.Cooling != (account.Cooling{}) {
 		p["cooling_off"] = raw(map[string]any{"wait_s": int64(c.Cooling.Wait.Seconds()), "note": c.Cooling.Note != ""})
 	}
+	if len(c.Numbers) > 0 {
+		p["numbers"] = raw(c.Numbers)
+	}
 	p.text("reseller", account.Handle(c.Reseller))
 	if c.Resale.Sells {
 		p["resale"] = raw(c.Resale)
@@ -140,6 +143,9 @@ func trunkFacts(t account.Trunk) parts {
 	p.text("deck", t.Deck)
 	p.text("format", t.Format)
 	p.text("withheld", t.Withheld)
+	p.text("headers", t.Headers)
+	p.text("privacy", t.Privacy)
+	p.text("from_abroad", t.Abroad)
 	if t.Registrar != "" {
 		p["registrar"], p["expiry"] = raw(t.Registrar), raw(t.Expiry)
 	}

@@ -16,6 +16,7 @@ type provider struct {
 	zone               *time.Location
 	tariff             string
 	peakFrom, peakTill time.Duration
+	strict             bool // see Options.Strict
 }
 
 func newProvider(o *Options) (*provider, error) {
@@ -29,7 +30,7 @@ func newProvider(o *Options) (*provider, error) {
 	if o.PeakFrom < 0 || o.PeakTill < 0 || o.PeakFrom > 24*time.Hour || o.PeakTill > 24*time.Hour {
 		return nil, &Invalid{"peak hours", fmt.Sprint(o.PeakFrom, " to ", o.PeakTill), "times of a day"}
 	}
-	return &provider{o.Provider, o.Provider, zone, o.Tariff, o.PeakFrom, o.PeakTill}, nil
+	return &provider{o.Provider, o.Provider, zone, o.Tariff, o.PeakFrom, o.PeakTill, o.Strict}, nil
 }
 
 // with is the provider's word with what the fraud desk says of every line.
@@ -54,7 +55,7 @@ func (b *Book) Zone(customer string) *time.Location {
 	return b.provider.Load().zone
 }
 
-// SetProvider puts another Provider, Zone, Tariff and peak hours in force for everyone; the other options stay as they
+// SetProvider puts another Provider, Zone, Tariff, Strict and peak hours in force for everyone; the other options stay as they
 // were. On an error nothing changes. Calls in progress keep their quotes.
 func (b *Book) SetProvider(o Options) error {
 	p, err := newProvider(&o)

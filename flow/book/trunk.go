@@ -31,6 +31,7 @@ type TrunkEdit struct {
 	Addresses                               *[]string
 	Transport, User, Password, Deck, Format *string
 	Withheld, Registrar                     *string
+	Headers, Privacy, Abroad                *string
 	Sources                                 *[]netip.Prefix
 	Priority, Expiry                        *int
 	Emergency, Disabled                     *bool
@@ -162,7 +163,7 @@ func (b *Book) AddTrunk(ctx context.Context, actor, handle string, edit TrunkEdi
 	if _, ok := b.TrunkCalled(handle); ok {
 		return nil, fmt.Errorf("trunk %s: %w", handle, store.ErrExists)
 	}
-	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164", Withheld: account.WithheldAsserted, Expiry: usualExpiry}, edit)
+	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164", Withheld: account.WithheldAsserted, Expiry: usualExpiry, Headers: account.HeaderPAI, Privacy: account.Privacies[0], Abroad: account.HomeCalls}, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +227,9 @@ func (b *Book) applyTrunk(t account.Trunk, e TrunkEdit) (account.Trunk, error) {
 	set(&t.Deck, e.Deck)
 	set(&t.Format, e.Format)
 	set(&t.Withheld, e.Withheld)
+	set(&t.Headers, e.Headers)
+	set(&t.Privacy, e.Privacy)
+	set(&t.Abroad, e.Abroad)
 	set(&t.Priority, e.Priority)
 	set(&t.Registrar, e.Registrar)
 	set(&t.Expiry, e.Expiry)
@@ -281,6 +285,9 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	check(t.Transport == "udp" || t.Transport == "tcp" || t.Transport == "tls", "transport", t.Transport, "udp, tcp or tls")
 	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
 	check(t.Withheld == account.WithheldAsserted || t.Withheld == account.WithheldRemoved, "withheld", t.Withheld, "asserted or removed")
+	check(slices.Contains(account.Headers, t.Headers), "headers", t.Headers, "pai, rpid, both or none")
+	check(slices.Contains(account.Privacies, t.Privacy), "privacy", t.Privacy, strings.Join(account.Privacies, ", "))
+	check(t.Abroad == account.HomeCalls || t.Abroad == account.AbroadCalls || t.Abroad == account.CheckedCalls, "from_abroad", t.Abroad, "no, yes or checked")
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000; lower values are tried first")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")

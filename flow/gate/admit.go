@@ -84,6 +84,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	}
 	p := &told.Plan
 	p.ID, p.Routes, p.Present, p.Number, p.Show, p.Always = l.Open.ID, routes, s.Text.Present, s.Text.Number, s.Dest.Show, s.Verdict.Always
+	p.Network, p.Hide = s.Text.Network, s.Hide
 	return p, nil
 }
 

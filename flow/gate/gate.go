@@ -36,6 +36,8 @@ type Plan struct {
 	ID      call.ID
 	Routes  []Route    // in the order to try; all phones of one Route ring together
 	Present string     // E.164 digits to present as caller, "" for as received
+	Network string     // E.164 digits of the line's own number, which carriers are told beside it; "" is none
+	Hide    bool       // the caller's number is not shown to the called party, whatever the caller says
 	Number  string     // the number called, E.164 with '+', or short
 	Always  bool       // emergency
 	Show    phone.Show // what was dialled about showing the caller's number

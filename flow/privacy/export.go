@@ -175,7 +175,8 @@ func (x *export) profile(a *pack) error {
 		Created  time.Time         `json:"created"`
 		Settings account.Settings  `json:"settings"`
 		Contacts []account.Contact `json:"contacts"`
-	}{account.Handle(c.ID), c.Name, x.c.ZoneInForce, x.c.TariffInForce, c.Courtesy, c.Cooling, c.Created, c.Settings, contacts}))
+		Numbers  []account.Proven  `json:"verified_numbers,omitempty"`
+	}{account.Handle(c.ID), c.Name, x.c.ZoneInForce, x.c.TariffInForce, c.Courtesy, c.Cooling, c.Created, c.Settings, contacts, c.Numbers}))
 }
 
 func handles(ids []string) []string {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"ringfence/core/account"
@@ -231,6 +232,8 @@ type told struct {
 	dir, peer string
 	locked    bool
 	settings  string
+	presented string // the number that was shown, where it was another
+	hidden    bool   // the number was withheld because it came from abroad
 }
 
 // understand makes the subject of an attempt again. False: that is not known any more.
@@ -259,6 +262,15 @@ func (v *verifier) understand(s *engine.Subject, row *store.Fact, t *told) bool 
 	rules.Short = func(string, string) (string, bool) { return t.peer, t.dir == string(call.Between) }
 	if t.dir != string(call.In) {
 		t.a.Line, t.a.Trunk = row.Line, ""
+	} else {
+		t.a.Shown = t.presented
+	}
+	rules.Shows = func(_ string, digits uint64) bool { return t.presented == "+"+strconv.FormatUint(digits, 10) } // those of that day are in no fact
+	rules.Abroad = func(string) string {
+		if t.hidden {
+			return account.AbroadCalls
+		}
+		return account.HomeCalls
 	}
 	if len(settings.Restrictions) > 0 {
 		t.a.From = t.a.Place(habit.From(t.a.Source.Addr(), t.a.UserAgent))
@@ -275,7 +287,7 @@ func (v *verifier) refused(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, false,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
@@ -322,7 +334,8 @@ func shared(r policy.Reason) bool {
 // outside says that a reason is not of a rule that reads settings, money and calls.
 func outside(r policy.Reason) bool {
 	switch r {
-	case policy.AddressLocked, policy.NotRegistered, policy.NoTrunk, policy.Overloaded, policy.Stopping, policy.StoreUnavailable, policy.RecordsLost, policy.SentOnTooOften:
+	case policy.AddressLocked, policy.NotRegistered, policy.NoTrunk, policy.Overloaded, policy.Stopping, policy.StoreUnavailable, policy.RecordsLost, policy.SentOnTooOften,
+		policy.NumberNotVerified, policy.SpoofedHome:
 		return true
 	}
 	return false
@@ -492,7 +505,7 @@ func (v *verifier) admitted(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, f.Hidden,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++

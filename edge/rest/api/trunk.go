@@ -24,6 +24,9 @@ type Trunk struct {
 	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
 	Format    string   `json:"format" enum:"+e164,e164,00e164"`
 	Withheld  string   `json:"withheld" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing"`
+	Headers   string   `json:"headers" enum:"pai,rpid,both,none" doc:"what tells the carrier the line's own number beside From: P-Asserted-Identity, Remote-Party-ID, both or nothing"`
+	Privacy   string   `json:"privacy" doc:"the value of Privacy for a withheld number"`
+	Abroad    string   `json:"from_abroad" enum:"no,yes,checked" doc:"its calls come from abroad: home numbers are refused, and those of mobiles withheld; checked: the carrier has checked that these roam, so they are shown"`
 	Emergency bool     `json:"emergency"`
 	Disabled  bool     `json:"disabled"`
 }
@@ -59,7 +62,7 @@ func (Trunk) Resource() Resource[Trunk] {
 		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls continue",
 		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
 		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, registrar?, registration: enrolment?, expiry?-, sources, format, withheld numbers: withheld, " +
-			"cost deck: deck, emergency",
+			"headers, privacy, from abroad: from_abroad, cost deck: deck, emergency",
 		Empty: "No trunks yet, so only calls between lines are possible: ringfence trunk add NAME HOST:PORT",
 		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
 		Cells: map[string]func(*Trunk) Cell{"enrolment": (*Trunk).enrolment, "state": func(t *Trunk) Cell {
@@ -105,6 +108,9 @@ type PatchTrunk struct {
 	Deck      *string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
 	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless given" help:"Format of numbers sent: +e164 (default), e164 or 00e164." placeholder:"FORMAT"`
 	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless given" help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id; default) or removed (nothing)." placeholder:"HOW"`
+	Headers   *string   `json:"headers,omitempty" enum:"pai,rpid,both,none" doc:"what tells the carrier the line's own number beside From: P-Asserted-Identity, Remote-Party-ID, both or nothing; pai unless given" help:"Headers that tell the carrier the line's own number: pai (P-Asserted-Identity; default), rpid (Remote-Party-ID), both or none." placeholder:"WHICH"`
+	Privacy   *string   `json:"privacy,omitempty" enum:"id,user;id,id;critical,header;user;id" doc:"the value of Privacy for a withheld number; id unless given" help:"Value of the header Privacy for a withheld number: id (default), \"user;id\", \"id;critical\" or \"header;user;id\"." placeholder:"VALUE"`
+	Abroad    *string   `json:"from_abroad,omitempty" enum:"no,yes,checked" doc:"its calls come from abroad: home numbers are refused, and those of mobiles withheld; checked: the carrier has checked that these roam, so they are shown; no unless given" help:"Its calls come from abroad: home numbers are refused and those of mobiles withheld (yes), or shown because the carrier has checked that they roam (checked); no is the default." placeholder:"WHETHER"`
 	Emergency *bool     `json:"emergency,omitempty" help:"Use it for emergency calls."`
 	Disabled  *bool     `json:"disabled,omitempty" help:"Do not use it for calls."`
 }

@@ -40,6 +40,7 @@ const (
 	HReferTo
 	HReplaces
 	HPAssertedIdentity
+	HPPreferredIdentity
 	HRemotePartyID
 	HPrivacy
 	HAnonymity
@@ -74,7 +75,7 @@ var headerNames = [numHeaders]struct{ name, short string }{
 	HSupported: {"Supported", "k"}, HRequire: {"Require", ""}, HUnsupported: {"Unsupported", ""}, HAccept: {"Accept", ""},
 	HReason: {"Reason", ""}, HWarning: {"Warning", ""}, HRetryAfter: {"Retry-After", ""}, HRAck: {"RAck", ""}, HRSeq: {"RSeq", ""},
 	HSessionExpires: {"Session-Expires", "x"}, HMinSE: {"Min-SE", ""}, HReferTo: {"Refer-To", "r"}, HReplaces: {"Replaces", ""},
-	HPAssertedIdentity: {"P-Asserted-Identity", ""}, HRemotePartyID: {"Remote-Party-ID", ""}, HPrivacy: {"Privacy", ""},
+	HPAssertedIdentity: {"P-Asserted-Identity", ""}, HPPreferredIdentity: {"P-Preferred-Identity", ""}, HRemotePartyID: {"Remote-Party-ID", ""}, HPrivacy: {"Privacy", ""},
 	HAnonymity: {"Anonymity", ""}, HRPIDPrivacy: {"RPID-Privacy", ""}, HTimestamp: {"Timestamp", ""}, HDate: {"Date", ""},
 	HSubject: {"Subject", "s"}, HEvent: {"Event", "o"}, HContentDisposition: {"Content-Disposition", ""},
 	HContentEncoding: {"Content-Encoding", "e"}, HMIMEVersion: {"MIME-Version", ""}, HContentID: {"Content-ID", ""},

@@ -12,11 +12,11 @@ import (
 
 var customers = table[account.Customer]{
 	"customer", "customers", 1,
-	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling, reseller, resale",
+	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling, reseller, resale, numbers",
 	func(c *account.Customer) []any {
 		return []any{
 			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy, inJSON(&c.Cooling),
-			&c.Reseller, inJSON(&c.Resale),
+			&c.Reseller, inJSON(&c.Resale), (*listed[account.Proven])(&c.Numbers),
 		}
 	},
 }
@@ -35,11 +35,11 @@ var lines = table[account.Line]{
 
 var trunks = table[account.Trunk]{
 	"trunk", "trunks", 1,
-	"name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled, registrar, expiry",
+	"name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled, registrar, expiry, headers, privacy, abroad",
 	func(t *account.Trunk) []any {
 		return []any{
 			&t.Name, (*nullable[string])(&t.Addresses), &t.Transport, &t.User, &t.Sealed, (*nullable[netip.Prefix])(&t.Sources),
-			&t.Priority, &t.Deck, &t.Format, &t.Withheld, &t.Emergency, &t.Disabled, &t.Registrar, &t.Expiry,
+			&t.Priority, &t.Deck, &t.Format, &t.Withheld, &t.Emergency, &t.Disabled, &t.Registrar, &t.Expiry, &t.Headers, &t.Privacy, &t.Abroad,
 		}
 	},
 }

@@ -218,6 +218,7 @@ func trunks(t *testing.T, s store.Store) {
 	full := account.Trunk{
 		Name: "carrier", Addresses: []string{"192.0.2.1:5060", "[2001:db8::1]:5060"}, Transport: "udp", User: "u", Sealed: []byte{1}, Registrar: "192.0.2.1:5060", Expiry: 600,
 		Sources: prefixes("192.0.2.0/24", "::1/128"), Priority: -5, Deck: "cost", Format: "+e164", Withheld: "removed", Emergency: true, Disabled: true,
+		Headers: "both", Privacy: "user;id", Abroad: "checked",
 	}
 	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "b"}, true))
 	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "a"}, true))

@@ -1,0 +1,62 @@
+package book
+
+import (
+	"fmt"
+	"strings"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/core/restrict"
+)
+
+// proved are the numbers that the lines of a customer may present, after an edit.
+func (b *Book) proved(a *account.Customer, edit *CustomerEdit) ([]account.Proven, error) {
+	if edit.Prove == nil && edit.Disown == "" {
+		return a.Numbers, nil
+	}
+	if p := edit.Prove; p != nil {
+		if err := p.Check(); err != nil {
+			return nil, &Invalid{"number", clip(p.Number), err.Error()}
+		}
+		if err := b.MayProve(a.ID, p.Number); err != nil {
+			return nil, err
+		}
+	}
+	all := account.WithProven(a.Numbers, edit.Prove, edit.Disown)
+	if len(all) > account.MaxProven {
+		return nil, &Invalid{"number", "", fmt.Sprintf("at most %d numbers beside those of lines: take some away first", account.MaxProven)}
+	}
+	return all, nil
+}
+
+// Presentable reads a number that somebody wants to present, as people write it. It gives the E.164 digits.
+func (b *Book) Presentable(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	want := &Invalid{"number", clip(text), "a number that can be called, with its country code or as it is dialled here: +442079460000"}
+	if text == "" || len(text) > 40 {
+		return "", want
+	}
+	if text[0] >= '1' && text[0] <= '9' {
+		text = "+" + text
+	}
+	d, problem := b.plan.Parse(text)
+	if problem != phone.NoProblem || d.Number.Short() || d.Show != phone.AsSet || d.Relay != 0 || d.Class == phone.Premium || d.Class == phone.IntlPremium {
+		return "", want
+	}
+	return d.Number.String()[1:], nil
+}
+
+// MayProve says whether a customer may prove a number at all: no line of another customer's has it, and no list says that nobody calls from it.
+func (b *Book) MayProve(customer, number string) error {
+	p := account.Proven{Number: number}
+	if id, ok := b.ByNumber(p.Digits()); ok {
+		if l, ok := b.Line(id); !ok || l.Customer() != customer {
+			return &Invalid{"number", "+" + number, "a number that no line here has already"}
+		}
+	}
+	n, ok := phone.FromDigits(p.Digits())
+	if l := b.Hot().Find(n, restrict.Presented, stamp()); ok && l != nil {
+		return &Invalid{"number", "+" + number, "a number that people call from: the list " + l.List + " says that nobody calls from this one"}
+	}
+	return nil
+}
