@@ -39,7 +39,7 @@ func (a *App) adminDeps() rest.Deps {
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
 		TrunkTest: a.testTrunk, Enrolled: a.enrolled, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
-		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
+		People: a.people, Cooling: a.cooling, Proof: a.proof, SignIn: a.signInLink,
 		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:      func() *ban.List { return a.shield.bans },
 		Cases:     func() *desk.Cases { return a.cases },

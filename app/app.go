@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/privacy"
+	"ringfence/flow/proof"
 	"ringfence/flow/react"
 	"ringfence/flow/retention"
 	"ringfence/flow/settle"
@@ -65,6 +66,7 @@ type App struct {
 	people    *people.People
 	billing   *billing.Billing
 	cooling   *cooling.Cooling
+	proof     *proof.Proof
 	book      *book.Book
 	following *journal.Follower // of the book, for what other nodes change
 	ledger    *ledger.Ledger

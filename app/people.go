@@ -22,6 +22,9 @@ func (a *App) openPeople() error {
 	if err != nil {
 		return err
 	}
+	if err := a.openProof(); err != nil {
+		return err
+	}
 	return a.openBilling()
 }
 

@@ -255,6 +255,10 @@ type Provider struct {
 	// presents the line's own number, "refuse" refuses the call. Emergency calls carry the line's own number in any case.
 	UnverifiedNumbers string `toml:"unverified-numbers" default:"replace" one:"replace,refuse" reload:"live"`
 
+	// CodeHook is the address of your service for calls and texts, "https://…". It is sent the codes by which customers prove that a number is theirs, as signed
+	// JSON (docs/identity.md). Left out, only staff can record that a number is a customer's.
+	CodeHook string `toml:"code-hook"`
+
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`

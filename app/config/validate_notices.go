@@ -64,6 +64,8 @@ func (v *validator) notices() {
 	for _, u := range n.Webhooks {
 		v.check(isHook(u), "notify.webhooks", u, `"https://…", or "http://…" on a loopback address`)
 	}
+	hook := v.c.Provider.CodeHook
+	v.check(hook == "" || isHook(hook), "provider.code-hook", hook, `"https://…", or "http://…" on a loopback address`)
 	v.nets("notify.private-hooks", n.PrivateHooks, `addresses and networks ("192.168.7.0/24")`)
 	if v.c.Mail.Server != "" {
 		v.mail()

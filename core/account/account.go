@@ -121,6 +121,7 @@ type Customer struct {
 	Reseller string // identity of the reseller whose customer it is; "" is the provider's own
 	Resale   Resale
 	Numbers  []Proven // that its lines may present beside their own
+	Asked    []Asked  // codes of the last day that were sent to prove numbers
 	Created  time.Time
 }
 

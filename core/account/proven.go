@@ -81,3 +81,13 @@ const (
 	AbroadCalls  = "yes"     // numbers of the home country are forged: calls are refused, those of mobiles withheld because some roam
 	CheckedCalls = "checked" // the same, but the carrier has checked that mobiles roam: their numbers are shown
 )
+
+// Asked is a code that was sent to a number, to prove that it is a customer's. It is kept for a day, also when it is used up: limits count it.
+type Asked struct {
+	Number string    `json:"number"` // E.164 digits
+	How    string    `json:"how"`    // ByCall or ByText
+	By     string    `json:"by,omitempty"`
+	Code   []byte    `json:"code,omitempty"` // a keyed hash; nil: used
+	At     time.Time `json:"at"`
+	Tries  int       `json:"tries,omitempty"` // wrong codes
+}

@@ -77,10 +77,10 @@ type Body interface {
 }
 
 // OfBook says that facts of a kind tell of a change to customers, their contacts and lines, trunks, requests, decks, what restricts every line, or
-// hot lists.
+// hot lists, or to which numbers a customer has proved.
 func OfBook(kind string) bool {
 	switch Noun(kind) {
-	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck", "everybody", "hotlist":
+	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck", "everybody", "hotlist", "number":
 		return true
 	}
 	return false

@@ -37,6 +37,9 @@ const (
 	KindCustomerAdded       = "customer.added"
 	KindCustomerChanged     = "customer.changed"
 	KindCustomerDeleted     = "customer.deleted"
+	KindNumberAsked         = "number.asked"
+	KindNumberCodeWrong     = "number.code-wrong"
+	KindNumberProved        = "number.proved"
 	KindContactAdded        = "contact.added"
 	KindContactChanged      = "contact.changed"
 	KindContactDeleted      = "contact.deleted"
@@ -182,6 +185,9 @@ var Kinds = [...]string{
 	KindCustomerAdded,
 	KindCustomerChanged,
 	KindCustomerDeleted,
+	KindNumberAsked,
+	KindNumberCodeWrong,
+	KindNumberProved,
 	KindContactAdded,
 	KindContactChanged,
 	KindContactDeleted,
@@ -2253,6 +2259,142 @@ func (f *CustomerDeleted) Kind() string { return KindCustomerDeleted }
 // Row is the fact as the journal keeps it.
 func (f *CustomerDeleted) Row(at time.Time, s Subject) Row {
 	return row(at, KindCustomerDeleted, 1, "", s, f.Append(buffer()))
+}
+
+// NumberAsked is number.asked: a code was sent to a number, by which a customer proves that it is theirs.
+type NumberAsked struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Number string // what it was understood as: E.164 with "+", or a short number
+	How    string // how it came to be
+}
+
+// Append writes the JSON object after b.
+func (f *NumberAsked) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if f.Number != "" {
+		b = putText(b, "number", f.Number)
+	}
+	if f.How != "" {
+		b = putText(b, "how", f.How)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *NumberAsked) Decode(body []byte) error {
+	*f = NumberAsked{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "number":
+			return v.text(&f.Number)
+		case "how":
+			return v.text(&f.How)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *NumberAsked) Kind() string { return KindNumberAsked }
+
+// Row is the fact as the journal keeps it.
+func (f *NumberAsked) Row(at time.Time, s Subject) Row {
+	return row(at, KindNumberAsked, 1, "", s, f.Append(buffer()))
+}
+
+// NumberCodeWrong is number.code-wrong: somebody gave a wrong code for a number.
+type NumberCodeWrong struct {
+	By       string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Number   string // what it was understood as: E.164 with "+", or a short number
+	Failures int64  // wrong logins
+}
+
+// Append writes the JSON object after b.
+func (f *NumberCodeWrong) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if f.Number != "" {
+		b = putText(b, "number", f.Number)
+	}
+	b = putInt(b, "failures", f.Failures)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *NumberCodeWrong) Decode(body []byte) error {
+	*f = NumberCodeWrong{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "number":
+			return v.text(&f.Number)
+		case "failures":
+			return v.int(&f.Failures)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *NumberCodeWrong) Kind() string { return KindNumberCodeWrong }
+
+// Row is the fact as the journal keeps it.
+func (f *NumberCodeWrong) Row(at time.Time, s Subject) Row {
+	return row(at, KindNumberCodeWrong, 1, "", s, f.Append(buffer()))
+}
+
+// NumberProved is number.proved: somebody gave the right code for a number. When lines may present it, customer.changed has it among the numbers.
+type NumberProved struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Number string // what it was understood as: E.164 with "+", or a short number
+	How    string // how it came to be
+}
+
+// Append writes the JSON object after b.
+func (f *NumberProved) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if f.Number != "" {
+		b = putText(b, "number", f.Number)
+	}
+	if f.How != "" {
+		b = putText(b, "how", f.How)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *NumberProved) Decode(body []byte) error {
+	*f = NumberProved{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "number":
+			return v.text(&f.Number)
+		case "how":
+			return v.text(&f.How)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *NumberProved) Kind() string { return KindNumberProved }
+
+// Row is the fact as the journal keeps it.
+func (f *NumberProved) Row(at time.Time, s Subject) Row {
+	return row(at, KindNumberProved, 1, "", s, f.Append(buffer()))
 }
 
 // ContactAdded is contact.added: a customer's contact was added.

@@ -57,6 +57,12 @@ func empty(kind string) Body {
 		return new(CustomerChanged)
 	case KindCustomerDeleted:
 		return new(CustomerDeleted)
+	case KindNumberAsked:
+		return new(NumberAsked)
+	case KindNumberCodeWrong:
+		return new(NumberCodeWrong)
+	case KindNumberProved:
+		return new(NumberProved)
 	case KindContactAdded:
 		return new(ContactAdded)
 	case KindContactChanged:

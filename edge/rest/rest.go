@@ -39,6 +39,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/privacy"
+	"ringfence/flow/proof"
 	"ringfence/flow/react"
 	"ringfence/flow/retention"
 	"ringfence/flow/settle"
@@ -91,6 +92,7 @@ type Deps struct {
 
 	People  *people.People   // nil: nobody but operators
 	Cooling *cooling.Cooling // nil: nothing waits
+	Proof   *proof.Proof     // of numbers that are presented; nil: only staff record them
 	// SignIn is the address of a link that signs in; "" when there are no pages.
 	SignIn func(token string) string
 

@@ -1,12 +1,16 @@
 package book
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
 	"ringfence/core/restrict"
+	"ringfence/state/store"
 )
 
 // proved are the numbers that the lines of a customer may present, after an edit.
@@ -59,4 +63,35 @@ func (b *Book) MayProve(customer, number string) error {
 		return &Invalid{"number", "+" + number, "a number that people call from: the list " + l.List + " says that nobody calls from this one"}
 	}
 	return nil
+}
+
+// AskedOf says how many codes were sent to a number since a time, by all customers, and when the latest was.
+func (b *Book) AskedOf(number string, since time.Time) (sent int, last time.Time) {
+	for _, c := range b.customers.All() {
+		for _, a := range c.entry.Load().Asked {
+			if a.Number != number || !a.At.After(since) {
+				continue
+			}
+			if sent++; a.At.After(last) {
+				last = a.At
+			}
+		}
+	}
+	return sent, last
+}
+
+// PutAsked replaces the codes that were sent for a customer.
+func (b *Book) PutAsked(ctx context.Context, customer string, asked []account.Asked, f store.Fact) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	c, ok := b.customer(customer)
+	if !ok {
+		return store.ErrNotFound
+	}
+	a := c.entry.Load().Customer
+	a.Asked = slices.Clone(asked)
+	_, err := b.saveCustomer(ctx, a, false, f, CustomerEdited)
+	return err
 }

@@ -34,7 +34,7 @@ func (b *Book) Follow(ctx context.Context, facts []store.Fact) error {
 	for i := range facts {
 		switch noun := fact.Noun(facts[i].Kind); {
 		case !fact.OfBook(facts[i].Kind):
-		case noun == "customer", noun == "contact", noun == "trunk", noun == "deck", noun == "everybody", noun == "hotlist":
+		case noun == "customer", noun == "contact", noun == "trunk", noun == "deck", noun == "everybody", noun == "hotlist", noun == "number":
 			changed[noun] = true
 		case facts[i].Line != "":
 			lines = append(lines, facts[i].Line)
@@ -52,7 +52,7 @@ func (b *Book) Follow(ctx context.Context, facts []store.Fact) error {
 func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bool, all bool) (err error) {
 	var customers []account.Customer
 	var trunks []account.Trunk
-	withCustomers, withTrunks := all || changed["customer"] || changed["contact"], all || changed["trunk"]
+	withCustomers, withTrunks := all || changed["customer"] || changed["contact"] || changed["number"], all || changed["trunk"]
 	if withCustomers {
 		customers, err = b.db.Customers(ctx)
 	}

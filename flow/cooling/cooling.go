@@ -67,6 +67,7 @@ type edit struct {
 	Nets    *[]netip.Prefix  `json:"nets,omitempty"`
 	Lift    int64            `json:"lift,omitempty"`
 	Forward []book.Forward   `json:"forward,omitempty"`
+	Prove   *account.Proven  `json:"prove,omitempty"`
 	Cooling *account.Cooling `json:"cooling,omitempty"`
 	Passkey *passkey         `json:"passkey,omitempty"`
 	Person  *someone         `json:"person,omitempty"`
@@ -100,7 +101,7 @@ func (c *Cooling) Line(ctx context.Context, who *person.Who, id string, e book.L
 	if made, err = c.o.Book.EditLine(ctx, who.Actor, id, rest); err != nil {
 		return nil, err
 	}
-	err = parts(part{e.Set, e.Nets, e.Lift, e.Forward}, &held, &texts, func(p part) error {
+	err = parts(part{set: e.Set, nets: e.Nets, lift: e.Lift, forward: e.Forward}, &held, &texts, func(p part) error {
 		_, err := c.o.Book.EditLine(ctx, who.Actor, id, book.LineEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Forward: p.forward, Careful: true})
 		return err
 	})
@@ -128,12 +129,12 @@ func (c *Cooling) Customer(ctx context.Context, who *person.Who, id string, e bo
 		return made, err
 	}
 	rest, held, texts := e, edit{}, []string(nil)
-	rest.Set, rest.Nets, rest.Lift = nil, nil, 0
+	rest.Set, rest.Nets, rest.Lift, rest.Prove = nil, nil, 0, nil
 	if _, err = c.o.Book.EditCustomer(ctx, who.Actor, id, rest); err != nil {
 		return made, err
 	}
-	err = parts(part{set: e.Set, nets: e.Nets, lift: e.Lift}, &held, &texts, func(p part) error {
-		_, err := c.o.Book.EditCustomer(ctx, who.Actor, id, book.CustomerEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Careful: true})
+	err = parts(part{set: e.Set, nets: e.Nets, lift: e.Lift, prove: e.Prove}, &held, &texts, func(p part) error {
+		_, err := c.o.Book.EditCustomer(ctx, who.Actor, id, book.CustomerEdit{Set: p.set, Nets: p.nets, Lift: p.lift, Prove: p.prove, Careful: true})
 		return err
 	})
 	if err == nil && len(texts) > 0 {
@@ -194,6 +195,7 @@ type part struct {
 	nets    *[]netip.Prefix
 	lift    int64
 	forward []book.Forward
+	prove   *account.Proven
 }
 
 // parts tries each part of an edit, and gathers those that loosen.
@@ -210,6 +212,9 @@ func parts(all part, held *edit, texts *[]string, try func(part) error) error {
 	}
 	if all.lift != 0 {
 		each = append(each, part{lift: all.lift})
+	}
+	if all.prove != nil {
+		each = append(each, part{prove: all.prove})
 	}
 	for _, p := range each {
 		err := try(p)
@@ -228,6 +233,9 @@ func parts(all part, held *edit, texts *[]string, try func(part) error) error {
 			held.Nets = p.nets
 		}
 		held.Lift = max(held.Lift, p.lift)
+		if p.prove != nil {
+			held.Prove = p.prove
+		}
 		held.Forward = append(held.Forward, p.forward...)
 	}
 	return nil
@@ -405,7 +413,7 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	case w.Line != "":
 		_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Forward: e.forward, Waited: waited})
 	default:
-		_, err = c.o.Book.EditCustomer(ctx, w.By, w.Customer, book.CustomerEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Cooling: e.cooling, Waited: waited})
+		_, err = c.o.Book.EditCustomer(ctx, w.By, w.Customer, book.CustomerEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Prove: e.prove, Cooling: e.cooling, Waited: waited})
 	}
 	invalid, looser := (*book.Invalid)(nil), (*book.Looser)(nil)
 	switch {
@@ -446,6 +454,8 @@ func (c *Cooling) stillMay(ctx context.Context, w *store.Waiting, e *change) err
 		operation = "set-cooling-off"
 	case e.passkey != nil:
 		operation = "delete-person-passkey"
+	case e.prove != nil:
+		operation = "add-number"
 	case e.person != nil:
 		operation = "change-person"
 	case w.Line != "":
@@ -477,7 +487,7 @@ func read(body []byte) (out change, err error) {
 		}
 		out.set = append(out.set, book.Setting{Field: f, N: s.N, Inherit: s.Inherit})
 	}
-	out.forward = e.Forward
+	out.forward, out.prove = e.Forward, e.Prove
 	out.nets, out.lift, out.cooling, out.passkey, out.person, out.author = e.Nets, e.Lift, e.Cooling, e.Passkey, e.Person, e.Author
 	return out, nil
 }

@@ -12,11 +12,11 @@ import (
 
 var customers = table[account.Customer]{
 	"customer", "customers", 1,
-	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling, reseller, resale, numbers",
+	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling, reseller, resale, numbers, asked",
 	func(c *account.Customer) []any {
 		return []any{
 			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy, inJSON(&c.Cooling),
-			&c.Reseller, inJSON(&c.Resale), (*listed[account.Proven])(&c.Numbers),
+			&c.Reseller, inJSON(&c.Resale), (*listed[account.Proven])(&c.Numbers), (*listed[account.Asked])(&c.Asked),
 		}
 	},
 }
