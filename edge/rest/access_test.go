@@ -87,7 +87,7 @@ func theirThings(path, customer string) string {
 	}
 	reseller, number := []string{"north", "south", "carol"}[i], strconv.Itoa(i+1)
 	return strings.NewReplacer(
-		"{customer}", customer, "{number}", number, "{record}", record, "{call}", call,
+		"{customer}", customer, "/numbers/{number}", "/numbers/+443069990123", "{number}", number, "{record}", record, "{call}", call,
 		"/v1/customers/{id}", "/v1/customers/"+customer, "/v1/resellers/{id}", "/v1/resellers/"+reseller, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/cases/{id}", "/v1/cases/"+number, "/v1/plans/{id}", "/v1/plans/"+number, "{n}", "1", "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
 		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
 		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
@@ -99,6 +99,7 @@ func theirThings(path, customer string) string {
 var bodies = map[string]string{
 	"change-customer": `{"name":"X"}`, "change-reseller": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "apply-fit": `{"settings":[]}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
+	"add-number": `{"number":"03069990123"}`, "confirm-number": `{"code":"12345678"}`, "vouch-number": `{"why":"x"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
 	"add-case-calls": `{"calls":["RECORD"]}`, "withdraw-case-calls": `{"calls":["RECORD"]}`, "dispute": `{"customer":"CUSTOMER","calls":["RECORD"]}`, "write-case": `{"text":"x"}`, "attach-case-file": `x`,

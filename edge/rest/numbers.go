@@ -71,11 +71,11 @@ func notProved(err error) error {
 }
 
 func (s *Server) addNumber(ctx context.Context, in *api.NumberNew) (out api.Number, err error) {
-	p, err := s.proof()
+	c, err := s.customer(ctx, in.Customer)
 	if err != nil {
 		return out, err
 	}
-	c, err := s.customer(ctx, in.Customer)
+	p, err := s.proof()
 	if err != nil {
 		return out, err
 	}
@@ -106,11 +106,11 @@ func (s *Server) aNumber(ctx context.Context, id *api.NumberID) (c book.Customer
 }
 
 func (s *Server) confirmNumber(ctx context.Context, in *api.NumberCode) (out api.Number, err error) {
-	p, err := s.proof()
+	c, number, err := s.aNumber(ctx, &in.NumberID)
 	if err != nil {
 		return out, err
 	}
-	c, number, err := s.aNumber(ctx, &in.NumberID)
+	p, err := s.proof()
 	if err == nil {
 		err = p.Confirm(ctx, whoAsks(ctx), c.ID, number, in.Body.Code)
 	}
