@@ -38,7 +38,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 	case message.PRACK:
 		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
-		s.respond(s.serve(l, p), reply{code: 489})
+		s.respond(s.serve(l, p), reply{code: 489, lines: eventLines})
 	case message.REFER:
 		l.refer(p)
 	default:

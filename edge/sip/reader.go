@@ -20,6 +20,10 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRAC
 
 var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
 
+// eventLines name the events of which we send notices, as a 489 must (RFC 6665 section 8.3.2): that of a transfer alone. Presence, dialogs and waiting
+// messages are nobody's here.
+var eventLines = []byte("Allow-Events: refer\r\n")
+
 // handle takes one packet on a reader's goroutine. A request from an unknown source is answered here, and nothing is kept of it; everything
 // else goes to the shard of its Call-ID.
 func (e *Edge) handle(p *transport.Packet) {
@@ -80,7 +84,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	case message.REFER:
 		e.answer(p, message.Reply{Code: 405, Lines: noTransfer()})
 	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
-		e.answer(p, message.Reply{Code: 489})
+		e.answer(p, message.Reply{Code: 489, Lines: eventLines})
 	default:
 		e.answer(p, message.Reply{Code: 405, Lines: allowLines})
 	}

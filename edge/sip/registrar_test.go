@@ -128,6 +128,15 @@ func TestRegisterLogins(t *testing.T) {
 	})
 }
 
+// wantAllowed fails when a refusal does not say what is allowed instead (RFC 3261 section 8.2.1, RFC 6665 section 8.3.2).
+func wantAllowed(t *testing.T, m *message.Message) {
+	t.Helper()
+	text := string(m.Bytes())
+	if m.Status() == 489 && !strings.Contains(text, "\r\nAllow-Events: refer\r\n") || m.Status() == 405 && !m.HasToken(message.HAllow, "INVITE") {
+		t.Errorf("the refusal does not say what is allowed\n%s", text)
+	}
+}
+
 // Strangers are answered without a trace.
 func TestStrangers(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -146,6 +155,7 @@ func TestStrangers(t *testing.T) {
 			if m.To().Tag() == nil {
 				t.Errorf("no tag\n%s", m.Bytes())
 			}
+			wantAllowed(t, m)
 		}
 		w.phone.send("ACK sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\nFrom: <sip:alice@x>;tag=1\nTo: <sip:x@x>\nCall-ID: ACK\nCSeq: 1 ACK")
 		w.phone.send("SIP/2.0 200 OK\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\nFrom: <sip:alice@x>;tag=1\nTo: <sip:x@x>;tag=2\nCall-ID: rf-0\nCSeq: 1 INVITE")
