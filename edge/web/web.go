@@ -35,6 +35,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
+	"ringfence/flow/proof"
 	"ringfence/flow/records"
 	"ringfence/flow/settle"
 	"ringfence/flow/status"
@@ -64,7 +65,8 @@ type Deps struct {
 	Exposure *exposure.Desk
 	Fit      *fit.Desk // nil: nobody looks for settings that fit
 	Cooling  *cooling.Cooling
-	Desk     *desk.Desk // of the staff; nil: there are no pages for them
+	Proof    *proof.Proof // of numbers to present; nil: staff record them
+	Desk     *desk.Desk   // of the staff; nil: there are no pages for them
 	Devices  *device.Devices
 	Cases    *desk.Cases
 	Casefile func() *casefile.Casefile // judges calls; nil: nothing does
