@@ -81,7 +81,7 @@ func (s *Server) addNumber(ctx context.Context, in *api.NumberNew) (out api.Numb
 	}
 	a, err := p.Ask(ctx, whoAsks(ctx), c.ID, in.Body.Number, cmp.Or(in.Body.How, account.ByCall))
 	if err != nil {
-		return out, notProved(s.about(err, "customer", in.Customer))
+		return out, notProved(err)
 	}
 	return s.numberNow(c.ID, a.Number), nil
 }
