@@ -37,7 +37,7 @@ func (a *App) adminDeps() rest.Deps {
 		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch, Rules: a.rules, Agree: a.agree, Habits: a.habits,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
-		TrunkTest: a.testTrunk, Enrolled: a.enrolled, Trace: a.trace,
+		TrunkTest: a.testTrunk, Enrolled: a.enrolled, TrunksNow: a.trunksNow, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, Proof: a.proof, SignIn: a.signInLink,
 		Billing: a.billing, Settle: a.settling, Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
@@ -80,7 +80,7 @@ func (a *App) place(addr netip.Addr, files bool) api.Place {
 
 // testTrunk asks each address of a trunk, from the address that calls to it leave by.
 func (a *App) testTrunk(ctx context.Context, t *account.Trunk) []api.TrunkAnswer {
-	target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, Security: a.security, User: t.User}
+	target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, DNS: a.config().SIP.DNS, Security: a.security, User: t.User}
 	target.Password, target.Login = a.book.TrunkPassword(t.Name)
 	if listeners := a.config().SIP.UDP; len(listeners) > 0 {
 		target.From = listeners[0].Addr()
@@ -88,7 +88,7 @@ func (a *App) testTrunk(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 	out := []api.TrunkAnswer{}
 	for _, x := range probe.Ask(ctx, &target) {
 		v := api.TrunkAnswer{
-			Address: x.Address, Transport: t.Transport, OK: x.OK(), Status: x.Status, Phrase: x.Phrase, Server: x.Server, Login: string(x.Login),
+			Address: x.Address, Transport: cmp.Or(x.Over, t.Transport), OK: x.OK(), Status: x.Status, Phrase: x.Phrase, Server: x.Server, Login: string(x.Login),
 			Took: x.Took.Milliseconds(), Fault: x.Fault,
 		}
 		if x.At.IsValid() {
@@ -198,6 +198,9 @@ func (a *App) status(ctx context.Context) api.Status {
 	}
 	if out := a.unregistered(); len(out) > 0 {
 		s.Unregistered = out
+	}
+	if out := a.silentTrunks(); len(out) > 0 {
+		s.Silent = out
 	}
 	s.Watching, _ = a.watching(ctx)
 	for p, n := range a.location.Transports() {

@@ -11,12 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"ringfence/app/config"
 	"ringfence/core/money"
+	"ringfence/core/policy"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
@@ -76,6 +78,7 @@ type App struct {
 	gate      *gate.Gate
 	sip       *sip.Edge
 	security  *transport.Security
+	routes    atomic.Pointer[policy.Routing] // how trunks are chosen
 	shield    shield
 	numbering numbering
 	spans     trace.SpanExporter // in place of tracing.url; may be nil

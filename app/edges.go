@@ -32,7 +32,7 @@ func (a *App) openEdges(context.Context) error {
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
 		Nodes: cfg.Store.Engine == "postgres", Away: a.ledger.Away, Anchor: a.clock.anchor, Silent: cfg.Shield.Scanners == "silence", Emergency: a.book.Plan().IsEmergency,
-		Trunks: a.book.Trunks,
+		Trunks: a.book.Trunks, DNS: cfg.SIP.DNS,
 	}, a.sipDoor())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)

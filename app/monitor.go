@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -172,11 +173,39 @@ func (m metrics) send(kind prometheus.ValueType, name, help string, v float64, l
 	m.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("ringfence_"+name, help, names, nil), kind, v, values...)
 }
 
+// carriers are the results of calls out over each trunk within the last hour, on all nodes, as the journal has them.
+func (c *collector) carriers(m metrics) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	all, err := c.a.desk.Trunks(ctx, time.Now())
+	if err != nil {
+		return // the store's own metrics say so
+	}
+	for i := range all {
+		q := all[i].Sum(4)
+		m.gauge("trunk_hour_calls", "Calls out over a trunk in the present quarter of an hour and the three before it, on all nodes.", float64(q.Tried), "trunk", all[i].Name)
+		m.gauge("trunk_hour_failed", "Of these, calls that the carrier failed: no answer of it, or 5xx.", float64(q.Failed), "trunk", all[i].Name)
+		if r, ok := q.Ratio(); ok {
+			m.gauge("trunk_hour_answer_ratio", "Of these, the share that was answered, 0 to 1.", r, "trunk", all[i].Name)
+		}
+		if d, ok := q.Average(); ok {
+			m.gauge("trunk_hour_delay_seconds", "Post-dial delay of these calls: from their beginning to the first ringing or answer, on average.", d.Seconds(), "trunk", all[i].Name)
+		}
+	}
+}
+
 // sip are the counts of the SIP edge and its sockets.
 func (c *collector) sip(m metrics) {
 	for name, is := range c.a.sip.Enrolments() {
 		m.gauge("trunk_registered", "1 while the carrier has registered us, and accepted our last REGISTER. Only trunks with a registrar.", flag(is.State == sip.Enrolled && !is.Until.IsZero()), "trunk", account.Handle(name))
 	}
+	left, all := c.a.sip.LeftOut(), c.a.book.AllTrunks()
+	for i := range all {
+		n, _ := c.a.sip.TrunkCalls(&all[i])
+		m.gauge("trunk_calls", "Calls out over a trunk, on this node.", float64(n), "trunk", account.Handle(all[i].Name))
+		m.gauge("trunk_servers_left_out", "Servers of a trunk that do not answer, and are passed over by this node.", float64(len(left[all[i].Name])), "trunk", account.Handle(all[i].Name))
+	}
+	c.carriers(m)
 	s := c.a.sip.Stats()
 	m.count("sip_malformed_total", "Malformed or non-SIP packets.", float64(s.Malformed))
 	m.count("sip_scanners_total", "Requests from attack tools, left unanswered.", float64(s.Scanners))

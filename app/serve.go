@@ -128,6 +128,7 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()
+	a.useRoutes(&next)
 	if err := a.book.ReloadDecks(ctx); err != nil {
 		a.log.Error("decks were not read again; the old ones stay in force", "err", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"ringfence/app/config"
 	"ringfence/core/phone"
+	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
@@ -125,10 +126,11 @@ func (a *App) openStages(ctx context.Context) error {
 		return fmt.Errorf("provider.numbering: %w", err)
 	}
 	var err error
+	a.useRoutes(cfg)
 	a.gate, err = gate.New(gate.Options{
 		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.Paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
-		Anchor: a.clock.anchor, Lap: a.lap(), WaiveLate: cfg.Provider.LateAnswers == "free",
+		Anchor: a.clock.anchor, Lap: a.lap(), Routing: func() policy.Routing { return *a.routes.Load() }, Full: a.trunkFull, WaiveLate: cfg.Provider.LateAnswers == "free",
 	})
 	if err != nil {
 		return err

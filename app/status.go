@@ -111,7 +111,7 @@ func (a *App) carriers(answered map[string]bool) func(ctx context.Context) statu
 		for i := range trunks {
 			all.Go(func() {
 				t := &trunks[i]
-				target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, Security: a.security, User: t.User, Timeout: askWithin}
+				target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, DNS: a.config().SIP.DNS, Security: a.security, User: t.User, Timeout: askWithin}
 				if listeners := a.config().SIP.UDP; len(listeners) > 0 {
 					target.From = listeners[0].Addr()
 				}

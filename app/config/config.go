@@ -39,6 +39,7 @@ type Config struct {
 	Store    Store    `toml:"store"`
 	Provider Provider `toml:"provider"`
 	Money    Money    `toml:"money"`
+	Routing  Routing  `toml:"routing"`
 	Billing  Billing  `toml:"billing"`
 	Login    Login    `toml:"login"`
 	Shield   Shield   `toml:"shield"`
@@ -140,6 +141,10 @@ type SIP struct {
 
 	// TrunkSilence is how long a carrier may leave a call without any response before the next one is tried.
 	TrunkSilence Duration `toml:"trunk-silence" default:"5s" min:"500ms" max:"30s"`
+
+	// DNS are the servers that the names of trunks are looked up at (RFC 3263: NAPTR, SRV and addresses), each as an address with a port:
+	// "192.0.2.53:53". Left out, those in /etc/resolv.conf.
+	DNS []netip.AddrPort `toml:"dns"`
 
 	// TrunkOptions is how often each trunk is asked by OPTIONS (RFC 3261, 11) whether it is there, for the status pages: "30s". Left out, trunks
 	// are not asked, and only calls show how the carriers are. Set it if your carriers answer OPTIONS.
@@ -652,6 +657,18 @@ type Lasts struct {
 
 	// Pace is how long everything that costs stays closed if the rule of that name closed it.
 	Pace Setting `toml:"pace" reload:"live"`
+}
+
+// Routing sets which trunk carries a call. Emergency calls try the trunks marked for them, then every other one, by priority.
+type Routing struct {
+	// Order is what decides between trunks: their priority, or "cost": the cheapest for the destination first, by the cost decks of the trunks. A trunk whose
+	// deck has no price for it goes last.
+	Order string `toml:"order" default:"priority" one:"priority,cost" reload:"live"`
+
+	// Margin is the least that each minute of a call must leave, its price less what the carrier takes: "0.2p". "0p" bars routes that cost more than they
+	// bring. It is looked at for a call of a minute and for one of an hour, with the charges for the connection. A trunk that leaves less, or whose cost is
+	// not known, is passed over. Left out, no margin is asked for.
+	Margin Setting `toml:"margin" reload:"live"`
 }
 
 // Desk sets how the fraud desk decides.

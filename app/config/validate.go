@@ -41,6 +41,9 @@ func (c *Config) faults() Faults {
 	v.shield()
 	v.notices()
 	v.settings()
+	if _, err := v.c.Routes(); err != nil {
+		v.bad("routing.margin", v.c.Routing.Margin, `a price of a minute, such as "0.2p"`)
+	}
 	v.watch()
 	for _, f := range retain.Faults(v.c.Retain.Kept()) {
 		key := "retain." + string(f.Shorter)
@@ -153,7 +156,7 @@ func (v *validator) sip() {
 	s := &v.c.SIP
 	v.check(len(s.Realm) <= 128 && !strings.ContainsAny(s.Realm, "\"\\"), "sip.realm", s.Realm, "a name without quotes or backslashes, at most 128 bytes")
 	v.check(len(s.UDP)+len(s.TCP)+len(s.TLS)+len(s.WSS) > 0, "sip.udp", s.UDP, "at least one address in sip.udp, sip.tcp, sip.tls or sip.wss")
-	for key, list := range map[string][]netip.AddrPort{"sip.udp": s.UDP, "sip.tcp": s.TCP, "sip.tls": s.TLS, "sip.wss": s.WSS} {
+	for key, list := range map[string][]netip.AddrPort{"sip.udp": s.UDP, "sip.tcp": s.TCP, "sip.tls": s.TLS, "sip.wss": s.WSS, "sip.dns": s.DNS} {
 		valid := !slices.ContainsFunc(list, func(a netip.AddrPort) bool { return !a.IsValid() })
 		v.check(valid && different(list), key, list, "different addresses, each with a port")
 	}

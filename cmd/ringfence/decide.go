@@ -68,8 +68,25 @@ func callFacts(line string, d *api.Decision) *table.Table {
 		}
 		facts.Row("routes", strings.Join(d.Routes, ", "))
 	}
+	for _, t := range d.Trunks {
+		facts.Row("trunk "+t.Trunk, choice(&t))
+	}
 	facts.Row("at", theirs(d.At))
 	return facts
+}
+
+// choice says why a trunk has its place.
+func choice(t *api.TrunkChoice) string {
+	text := fmt.Sprintf("priority %d", t.Priority)
+	if t.CostText != "" {
+		text += ", takes " + t.CostText + " for a first minute"
+	} else {
+		text += ", its cost is not known"
+	}
+	if !t.Chosen {
+		text += "; passed over: " + t.Reason
+	}
+	return text
 }
 
 // verdict is one word; the colour only repeats it. A refusal says SIP status that the phone would get.

@@ -31,7 +31,7 @@ func (c *trunkAdd) Run(s *session) error {
 
 type trunkSet struct {
 	api.TrunkName
-	Set         []string       `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, registrar, expiry, sources, priority, deck, format, withheld, headers, privacy, from_abroad, emergency, disabled." predict:"trunk-field"`
+	Set         []string       `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, registrar, expiry, sources, priority, max_calls, max_rate, deck, format, withheld, headers, privacy, from_abroad, emergency, disabled." predict:"trunk-field"`
 	AskPassword bool           `help:"Ask for a new password for the carrier, or read it from standard input."`
 	Body        api.PatchTrunk `kong:"-"`
 }

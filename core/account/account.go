@@ -164,14 +164,16 @@ const (
 // Trunk is a route to and from a carrier.
 type Trunk struct {
 	Name      string   // identity; its handle is a slug
-	Addresses []string // host:port, tried in order
-	Transport string   // "udp", "tcp" or "tls"
+	Addresses []string // host[:port], tried in order
+	Transport string   // "udp", "tcp", "tls" or "auto": as the carrier's DNS says
 	User      string   // digest towards the carrier; "" is none
 	Sealed    []byte   // its sealed password
-	Registrar string   // host:port where we register, with User; "": the carrier wants no registration
+	Registrar string   // host[:port] where we register, with User; "": the carrier wants no registration
 	Expiry    int      // seconds that a registration is asked for
 	Sources   []netip.Prefix
 	Priority  int    // lower goes first
+	MaxCalls  int    // calls out at once, on each node; 0: any number
+	MaxRate   int    // calls out that begin in one second, on each node; 0: any number
 	Deck      string // name of its cost deck; "" is none
 	Format    string // how numbers are sent: "+e164", "e164", "00e164"
 	Withheld  string // what it gets of a withheld number: WithheldAsserted or WithheldRemoved

@@ -113,13 +113,25 @@ func Settled(r *call.CDR, others ...fact.Row) []fact.Row {
 	}
 	told.f = fact.CallSettled{
 		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
-		Trunk: r.Trunk,
+		Trunk: r.Trunk, Delay: delayOf(r),
 	}
 	told.rows[0] = fact.Say(&told.f, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})
 	if len(others) == 0 {
 		return told.rows[:]
 	}
 	return append(slices.Clip(others), told.rows[0])
+}
+
+// delayOf is the post-dial delay of a call out that rang or was answered; 0: it was neither.
+func delayOf(r *call.CDR) time.Duration {
+	heard := r.AnsweredAt
+	if heard.IsZero() {
+		heard = r.Ended
+	}
+	if r.Direction != call.Out || r.Ring == 0 && r.AnsweredAt.IsZero() {
+		return 0
+	}
+	return max(heard.Add(-r.Ring).Sub(r.Begun), 0).Truncate(time.Millisecond)
 }
 
 // Settings knows which settings the journal was told, so that each decision names them by a short hash and the whole text stands there

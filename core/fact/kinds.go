@@ -1351,6 +1351,7 @@ type CallSettled struct {
 	File        string        // name of a carrier's file of call records
 	FileLine    int64         // the line of that file
 	Trunk       string        // the trunk's identity
+	Delay       time.Duration // post-dial delay: from the beginning of the call to its first ringing or answer, in ms
 }
 
 // Append writes the JSON object after b.
@@ -1375,6 +1376,9 @@ func (f *CallSettled) Append(b []byte) []byte {
 	}
 	if f.Trunk != "" {
 		b = putText(b, "trunk", f.Trunk)
+	}
+	if f.Delay != 0 {
+		b = putInt(b, "delay_ms", f.Delay.Milliseconds())
 	}
 	return append(b, '}')
 }
@@ -1404,6 +1408,8 @@ func (f *CallSettled) Decode(body []byte) error {
 			return v.int(&f.FileLine)
 		case "trunk":
 			return v.text(&f.Trunk)
+		case "delay_ms":
+			return v.span(&f.Delay, time.Millisecond)
 		}
 		return nil
 	})

@@ -91,6 +91,8 @@ const (
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every route was tried (count)
 	NotSecure        // not-secure: sips:, and no route is encrypted
+	TrunksFull       // trunks-full: each trunk carries as many calls as it may (count)
+	NoMargin         // no-margin: every trunk costs too much for the price of the call
 	StoreUnavailable // store-unavailable: nothing can be made durable
 	RecordsLost      // records-lost: an older copy of the store was put in place, and what was spent since is not known
 	Stopping         // stopping: this node takes no new calls
@@ -177,6 +179,8 @@ var reasons = [NumReasons]told{
 	NoTrunk:              {"no-trunk", account.UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
 	TrunksFailed:         {"trunks-failed", account.UnitCount, 502, causeNetwork, trunksText},
 	NotSecure:            {"not-secure", account.UnitNone, 480, causeNoRoute, plain("the call asks to be encrypted all the way (sips:), and nothing there is reached over TLS: dial it as sip: to have it connected without")},
+	TrunksFull:           {"trunks-full", account.UnitCount, 502, causeTemporary, trunksFullText},
+	NoMargin:             {"no-margin", account.UnitNone, 502, causeNoRoute, plain("no trunk can carry this call for its price: each costs more than the margin allows, or has no price for it")},
 	StoreUnavailable:     {"store-unavailable", account.UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},
 	RecordsLost:          {"records-lost", account.UnitNone, 403, causeRejected, plain("the store was restored from a backup and what was spent since then is unknown: only emergency and free calls are possible until staff accept that")},
 	Stopping:             {"stopping", account.UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},

@@ -126,6 +126,13 @@ func trunksText(f Figures) string {
 	return "no carrier took this call: " + count(f.Value) + " tried"
 }
 
+func trunksFullText(f Figures) string {
+	if f.Value == 1 {
+		return "the trunk for this call carries as many calls as it may: try again shortly"
+	}
+	return "the trunks for this call carry as many calls as they may: try again shortly"
+}
+
 func longestText(f Figures) string {
 	if f.Limit <= 0 {
 		return "the call reached its maximum duration"

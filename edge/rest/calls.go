@@ -51,9 +51,17 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	}
 	out = decisionView(d, b.To, at.In(zone))
 	if own(ctx) != "" {
-		out.Routes = []string{} // who carries a call is not the customer's to know
+		out.Routes, out.Trunks = []string{}, nil // who carries a call, and what it costs, is not the customer's to know
 	}
 	return out, nil
+}
+
+func choiceView(x *policy.Chosen) api.TrunkChoice {
+	v := api.TrunkChoice{Trunk: account.Handle(x.Trunk), Chosen: x.Why == policy.OK, Reason: x.Why.Code(), Priority: x.Priority}
+	if x.Priced {
+		v.Cost, v.CostText = new(int64(x.First)), api.Amount(x.First)
+	}
+	return v
 }
 
 func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decision {
@@ -62,6 +70,9 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
 		Routes: views(d.Routes, routeText), Steps: []api.Step{}, At: at,
+	}
+	for i := range d.Trunks {
+		out.Trunks = append(out.Trunks, choiceView(&d.Trunks[i]))
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)

@@ -89,7 +89,7 @@ func (s *Server) trunkView(t *account.Trunk) api.Trunk {
 	v := api.Trunk{
 		Name: account.Handle(t.Name), Identity: account.FullIdentity(t.Name), Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
 		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Withheld: t.Withheld, Headers: t.Headers, Privacy: t.Privacy, Abroad: t.Abroad, Emergency: t.Emergency,
-		Disabled: t.Disabled, Registrar: t.Registrar,
+		Disabled: t.Disabled, Registrar: t.Registrar, MaxCalls: t.MaxCalls, MaxRate: t.MaxRate,
 	}
 	if t.Registrar != "" {
 		v.Expiry = t.Expiry

@@ -85,6 +85,8 @@ type Deps struct {
 	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 	// Enrolled is how our registration at the carrier of a trunk stands; nil: there is none.
 	Enrolled func(trunk string) *api.TrunkRegistration
+	// TrunksNow is what trunks do at the moment, by identity. Nil: nothing is said of it.
+	TrunksNow func(ctx context.Context) map[string]*api.TrunkNow
 
 	Check  func(ctx context.Context) check.Findings
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here

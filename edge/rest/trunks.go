@@ -27,12 +27,26 @@ func (s *Server) trunk(_ context.Context, called string) (*account.Trunk, error)
 	return nil, newProblem(http.StatusNotFound, api.ReasonNotFound, s.near(fmt.Sprintf("there is no trunk %q", clip(called, 80)), "trunk", called))
 }
 
-func (s *Server) listTrunks(context.Context, *struct{}) (api.List[api.Trunk], error) {
-	return api.List[api.Trunk]{Items: views(s.d.Book.AllTrunks(), s.trunkView)}, nil
+func (s *Server) listTrunks(ctx context.Context, _ *struct{}) (api.List[api.Trunk], error) {
+	now := s.trunksNow(ctx)
+	return api.List[api.Trunk]{Items: views(s.d.Book.AllTrunks(), func(t *account.Trunk) api.Trunk {
+		v := s.trunkView(t)
+		v.Now = now[t.Name]
+		return v
+	})}, nil
 }
 
-func (s *Server) getTrunk(_ context.Context, t *account.Trunk, _ *api.TrunkName) (api.Trunk, error) {
-	return s.trunkView(t), nil
+func (s *Server) getTrunk(ctx context.Context, t *account.Trunk, _ *api.TrunkName) (api.Trunk, error) {
+	v := s.trunkView(t)
+	v.Now = s.trunksNow(ctx)[t.Name]
+	return v, nil
+}
+
+func (s *Server) trunksNow(ctx context.Context) map[string]*api.TrunkNow {
+	if s.d.TrunksNow == nil {
+		return nil
+	}
+	return s.d.TrunksNow(ctx)
 }
 
 func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) (out api.Trunk, err error) {
@@ -52,7 +66,7 @@ func trunkEdit(b *api.PatchTrunk) (book.TrunkEdit, error) {
 	sources, err := parseNetsIf("sources", b.Sources)
 	return book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
-		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Headers: b.Headers, Privacy: b.Privacy, Abroad: b.Abroad, Registrar: b.Registrar, Expiry: b.Expiry, Emergency: b.Emergency, Disabled: b.Disabled,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Headers: b.Headers, Privacy: b.Privacy, Abroad: b.Abroad, Registrar: b.Registrar, Expiry: b.Expiry, MaxCalls: b.MaxCalls, MaxRate: b.MaxRate, Emergency: b.Emergency, Disabled: b.Disabled,
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/flow/gate"
@@ -70,17 +71,22 @@ type setup struct {
 	hops     int     // Max-Forwards of our INVITEs
 	from     caller
 	prefers  timerPreference
-	route    int           // index of the route being tried
-	carrier  bool          // that route is a trunk
-	address  int           // index of the address of its trunk
-	tryingAt time.Duration // when a 100 goes out
-	silentAt time.Duration // when a route that has not responded at all is given up
-	ringAt   time.Duration // when ringing ends
-	turnAt   time.Duration // when the next line of a group rings instead
-	queueAt  time.Duration // the same, while the far end says that the caller is queued
-	keepAt   time.Duration // when what a restart needs to end the call is stored
-	failed   *ending       // the best of the refusals so far
-	requires bool          // the caller requires reliable provisional answers
+	route    int             // index of the route being tried
+	carrier  bool            // that route is a trunk
+	address  int             // of the addresses of its trunk, how many were taken up
+	aimed    string          // that address
+	targets  []locate.Target // its servers that are still to be tried
+	full     int             // trunks that were passed over because they were full
+	leftOut  []passed        // servers that were passed over, in case that nothing else is left
+	searchAt time.Duration   // when the search for a carrier began; 0: it has not
+	tryingAt time.Duration   // when a 100 goes out
+	silentAt time.Duration   // when a route that has not responded at all is given up
+	ringAt   time.Duration   // when ringing ends
+	turnAt   time.Duration   // when the next line of a group rings instead
+	queueAt  time.Duration   // the same, while the far end says that the caller is queued
+	keepAt   time.Duration   // when what a restart needs to end the call is stored
+	failed   *ending         // the best of the refusals so far
+	requires bool            // the caller requires reliable provisional answers
 	tried    int64
 	answer   content // the callee's body
 	sentOn   bool    // the call goes on by a link
@@ -103,6 +109,7 @@ func (s *shard) forget(b *bridge) {
 		}
 	}
 	for _, l := range b.all {
+		l.givesBack() // it is another node's now
 		for _, c := range l.clients {
 			delete(s.tokens, c.branch)
 		}
@@ -149,6 +156,7 @@ func (b *bridge) finish(end ending) {
 	b.s.kept.Add(1)
 	for _, l := range b.all {
 		l.hangup(&end)
+		l.givesBack()
 		l.giveUpChanges()
 		l.session, l.owed = content{}, content{} // a call that is over is kept for half a minute, for retransmissions only
 	}
@@ -360,7 +368,7 @@ func (l *leg) tickClients() {
 		}
 		if do.Has(transaction.Timeout) {
 			if silent {
-				c.silentPhone()
+				c.silentHere()
 			}
 			s.unanswered(c, 408)
 		} else if do.Has(transaction.Done) {

@@ -89,6 +89,7 @@ type leg struct {
 	byeGap       time.Duration
 
 	flows     []location.Binding // further ones of its phone, while it is called
+	counted   bool               // it has a place at its trunk (outs)
 	looking   bool               // the names of a carrier are asked for
 	lookAgain time.Duration      // not before are they asked for again
 	missed    int8               // OPTIONS of ours without an answer, in a row

@@ -134,7 +134,7 @@ func (l *leg) closeForks() {
 // provisional passes ringing and early media on.
 func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	u := b.setup
-	u.silentAt = transaction.Never
+	u.silentAt, u.searchAt = transaction.Never, 0
 	if status == 100 || status == 199 { // 199: a dialog is over, and says nothing more (RFC 6228)
 		return
 	}

@@ -5,7 +5,7 @@
 // Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
 // locks. Read the files beside their RFC: registrar.go 3261 §10, flows.go 5626, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
 // dialog.go 3261 §12, early.go 3261 §12.1 and 3311, reliable.go 3262, session.go 3264, timer.go 4028; bridge.go joins the legs, trunk.go has the
-// routes to carriers, enrol.go our registrations at them (3261 §10.2), link.go joins two calls (divert.go forwards, refer.go transfers), and recover.go has what a restart needs.
+// routes to carriers (locate and resolver.go: 3263), enrol.go our registrations at them (3261 §10.2), link.go joins two calls (divert.go forwards, refer.go transfers), and recover.go has what a restart needs.
 package sip
 
 import (
@@ -46,8 +46,9 @@ type Options struct {
 	Emergency  func(dialled string) bool // of the numbering plan
 	Trunks     func() []account.Trunk    // those in use, of which some want us to register; nil: none
 
-	Realm     string       // of digest; "" takes the first credentials whatever their realm
-	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
+	DNS       []netip.AddrPort // the servers that carriers' names are looked up at; none: the system's
+	Realm     string           // of digest; "" takes the first credentials whatever their realm
+	Advertise []netip.Addr     // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
 
 	MaxConns     int                // connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
@@ -110,6 +111,8 @@ type Edge struct {
 	insecure complaints
 	links    links // between calls
 	enrolled enrolments
+	avoided  *avoided
+	outs     outs
 
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards
@@ -126,13 +129,13 @@ type Edge struct {
 // New opens the sockets. Nothing is read from them before Start.
 func New(o Options, d Door) (*Edge, error) {
 	o.defaults()
-	e := &Edge{o: o, door: d, log: o.Log, began: time.Now(), names: newResolver(), work: make(chan func())}
+	e := &Edge{o: o, door: d, log: o.Log, began: time.Now(), names: newResolver(&o), work: make(chan func())}
 	e.log = cmp.Or(e.log, slog.New(slog.DiscardHandler))
 	var seed [4]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
 	}
-	e.seats = newSeats(e)
+	e.seats, e.avoided = newSeats(e), newAvoided(e)
 	e.taps.Store(new([]*traceTap))
 	e.mark = branchPrefix + hex32(binary.BigEndian.Uint32(seed[:]))
 	e.ctx, e.cancel = context.WithCancel(context.Background())

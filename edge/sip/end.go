@@ -47,7 +47,7 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return src == l.dest.Addr.Addr() || l.names(src) || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.enrolled.from(src, l.b.s.wall) == l.trunk || e.names.standFor(l.hosts(), src)
+		return src == l.dest.Addr.Addr() || l.names(src) || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.enrolled.from(src, l.b.s.wall) == l.trunk || e.names.standFor(l.hosts(), e.trunk(l.trunk).Transport, src)
 	case l.line != "":
 		return e.door.May(door.Party{Line: l.line}, src, l.b.s.wall)
 	}
@@ -98,8 +98,9 @@ func (l *leg) looksUp(p *transport.Packet) bool {
 	if l.trunk == "" || s.now < l.lookAgain {
 		return l.looking
 	}
+	over := s.e.trunk(l.trunk).Transport
 	unknown := slices.DeleteFunc(l.hosts(), func(name string) bool {
-		_, ok := s.e.names.known(name, s.wall)
+		_, ok := s.e.names.known(name, over, s.wall)
 		return ok
 	})
 	if len(unknown) == 0 {
@@ -114,7 +115,7 @@ func (l *leg) looksUp(p *transport.Packet) bool {
 		ctx, cancel := context.WithTimeout(s.e.ctx, s.e.o.Silence)
 		defer cancel()
 		for _, name := range unknown {
-			if _, err := s.e.names.resolve(ctx, name, time.Now()); err != nil {
+			if _, err := s.e.names.resolve(ctx, name, over, time.Now()); err != nil {
 				s.e.log.Warn("a host name in a carrier's message does not resolve", "trunk", account.Handle(l.trunk), "name", clipText(name, 64), "err", err)
 			}
 		}

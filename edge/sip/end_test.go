@@ -15,6 +15,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
 )
@@ -280,12 +281,12 @@ func TestACarrierNamesAHost(t *testing.T) {
 	for _, named := range []string{"Contact: <sip:c@gw.carrier.example:5070>", "Record-Route: <sip:gw.carrier.example;lr>", "the trunk's list"} {
 		inWorld(t, func(w *world) {
 			near, far := w.peer("10.0.9.99:5060"), w.peer(elsewhereAt)
-			w.edge.names.ask = func(_ context.Context, _, host string) ([]netip.Addr, error) {
-				if host != "gw.carrier.example" {
-					t.Errorf("asked for %q", host)
+			w.edge.names.find = func(_ context.Context, address, _ string) (*locate.Servers, error) {
+				if host, _, _ := strings.Cut(address, ":"); host != "gw.carrier.example" {
+					t.Errorf("asked for %q", address)
 				}
 				time.Sleep(time.Second) // the request is repeated meanwhile
-				return []netip.Addr{netip.MustParseAddr("10.0.9.98"), netip.MustParseAddr("10.0.9.99")}, nil
+				return locate.At(time.Minute, locate.Target{Addr: netip.MustParseAddrPort("10.0.9.98:5060")}, locate.Target{Addr: netip.MustParseAddrPort("10.0.9.99:5060")}), nil
 			}
 			a := w.phone.invite("c1", "02079460000")
 			inv := w.carrier.expect("INVITE")

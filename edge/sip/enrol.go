@@ -174,7 +174,7 @@ func (s *enrolments) undelivered(d transport.Dest, err error) {
 	}
 }
 
-// from is the trunk that we are registered at and whose registrar has an address; "" is none.
+// from is the trunk that we are registered at and whose registrar has an address, which may be one of several; "" is none.
 func (s *enrolments) from(src netip.Addr, now time.Time) string {
 	if !s.some.Load() {
 		return ""
@@ -185,10 +185,11 @@ func (s *enrolments) from(src netip.Addr, now time.Time) string {
 	found := ""
 	for name, r := range s.all {
 		r.mu.Lock()
-		if r.at.Addr.Addr() == src && now.Before(r.is.Until) && (found == "" || name < found) {
+		at, valid := r.at.Addr.Addr(), now.Before(r.is.Until)
+		r.mu.Unlock()
+		if valid && (found == "" || name < found) && (at == src || r.e.names.standFor([]string{r.trunk.Registrar}, r.trunk.Transport, src)) {
 			found = name
 		}
-		r.mu.Unlock()
 	}
 	return found
 }
@@ -305,12 +306,26 @@ func (f *refusedThere) Error() string { return f.text }
 
 var errNoAnswer = errors.New("the carrier does not answer")
 
-// register makes one attempt: it asks, and asks again with the login, or with the interval that the carrier insists on.
+// register makes one attempt: at the registrar's servers in their order, until one answers (RFC 3263 4.3).
 func (r *enrolment) register(ctx context.Context, expires time.Duration) (granted time.Duration, err error) {
-	to, err := r.find(ctx)
+	all, err := r.find(ctx)
 	if err != nil {
 		return 0, err
 	}
+	for _, to := range all {
+		r.mu.Lock()
+		r.at = to
+		r.mu.Unlock()
+		granted, err = r.registerAt(ctx, to, expires)
+		if refused := (*refusedThere)(nil); err == nil || ctx.Err() != nil || errors.As(err, &refused) && refused.status != 503 {
+			break
+		}
+	}
+	return granted, err
+}
+
+// registerAt asks one server, and asks again with the login, or with the interval that the carrier insists on.
+func (r *enrolment) registerAt(ctx context.Context, to transport.Dest, expires time.Duration) (granted time.Duration, err error) {
 	var login *challenge.Credentials
 	for range 4 {
 		m, err := r.ask(ctx, to, expires, login)
@@ -379,22 +394,26 @@ func (r *enrolment) uri() string {
 	return uri
 }
 
-// find is where the registrar is.
-func (r *enrolment) find(ctx context.Context) (to transport.Dest, err error) {
-	to.Proto = transport.ProtoOf(r.trunk.Transport)
-	if to.Proto == transport.TLS {
-		to.Name = hostIn(r.trunk.Registrar)
-	}
-	var known bool
-	if to.Addr, known = r.e.names.known(r.trunk.Registrar, time.Now()); !known {
+// find is where the registrar's servers are, in the order for this attempt: one at least, unless there is an error.
+func (r *enrolment) find(ctx context.Context) (all []transport.Dest, err error) {
+	name, over := r.trunk.Registrar, r.trunk.Transport
+	servers, known := r.e.names.known(name, over, time.Now())
+	if !known || servers == nil {
 		ctx, cancel := context.WithTimeout(ctx, r.e.o.Silence)
 		defer cancel()
-		to.Addr, err = r.e.names.resolve(ctx, r.trunk.Registrar, time.Now())
+		if servers, err = r.e.names.resolve(ctx, name, over, time.Now()); err != nil {
+			return nil, err
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.at = to
-	return to, err
+	for _, t := range servers.Order(mathrand.IntN) {
+		if here, _ := r.e.localAddr(transport.Dest{Addr: t.Addr, Proto: t.Proto}); here.IsValid() && len(all) < maxTargets {
+			all = append(all, destOf(t, name))
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("the carrier has no address of a kind that this server listens on")
+	}
+	return all, nil
 }
 
 // ask sends one REGISTER and waits for its final answer (RFC 3261 17.1.2).

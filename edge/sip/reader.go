@@ -36,6 +36,10 @@ func (e *Edge) handle(p *transport.Packet) {
 		e.enrolled.take(p)
 		return
 	}
+	if !p.Msg.IsRequest() && isProbe(&p.Msg) {
+		e.avoided.take(p)
+		return
+	}
 	if !p.Msg.IsRequest() && !isOwnCallID(p.Msg.CallID()) {
 		p.Msg.PreferCallID(isOwnCallID)
 	}

@@ -366,6 +366,10 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	case r.Early || r.RemoteTag == "":
 		l.state, l.revived = closed, false // the caller's leg before an answer, to which nothing more is sent, or a callee's early dialog
 	}
+	if l.trunk != "" && !l.uas && l.state != closed {
+		l.counted = true
+		e.outs.enter(l.trunk)
+	}
 	return l
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/account"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
 )
@@ -31,7 +33,7 @@ func hostIn(address string) string {
 
 // certified is whom the certificate of a trunk that we call over TLS must be of; "" when it is called otherwise.
 func (e *Edge) certified(trunk string) string {
-	if t := e.trunk(trunk); t.Transport == "tls" && len(t.Addresses) > 0 {
+	if t := e.trunk(trunk); mayBeSecure(&t) && len(t.Addresses) > 0 {
 		return hostIn(t.Addresses[0])
 	}
 	return ""
@@ -41,12 +43,22 @@ func (e *Edge) certified(trunk string) string {
 // are known that way.
 func (e *Edge) provedBy(p *transport.Packet) string {
 	for _, name := range p.Proved {
-		at := net.JoinHostPort(name, strconv.Itoa(int(portOf(transport.TLS))))
-		if trunk := e.door.Peer(p.Src, at).Out; trunk != "" && e.trunk(trunk).Transport == transport.TLS.Small() {
-			return trunk
+		for _, at := range []string{net.JoinHostPort(name, strconv.Itoa(int(portOf(transport.TLS)))), name} {
+			trunk := e.door.Peer(p.Src, at).Out
+			if trunk == "" {
+				continue
+			}
+			if t := e.trunk(trunk); mayBeSecure(&t) {
+				return trunk
+			}
 		}
 	}
 	return ""
+}
+
+// mayBeSecure says that a trunk is called over TLS, or that its carrier may want that.
+func mayBeSecure(t *account.Trunk) bool {
+	return t.Transport == transport.TLS.Small() || t.Transport == locate.Auto
 }
 
 // newFlow finds the connection that the leg's phone has now, when that of the leg is gone: it has registered again, with the same Contact.

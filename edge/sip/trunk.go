@@ -2,12 +2,8 @@ package sip
 
 import (
 	"cmp"
-	"context"
-	"net"
 	"net/netip"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/icholy/digest"
@@ -244,86 +240,4 @@ func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
 	s.ackDialog(m, to)
 	d.compose(&request{method: message.BYE, why: forBye}, m.CSeq()+1, s.newBranch())
 	s.e.send(to, s.room, 0)
-}
-
-// resolver finds the addresses of carriers by name. Safe for concurrent use; bounded.
-type resolver struct {
-	ask   func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	mu    sync.Mutex // owns names
-	names map[string]resolved
-}
-
-type resolved struct {
-	all   []netip.AddrPort // every address of the name, the one in use first
-	until time.Time
-}
-
-// Bounds of what is remembered, and for how long a name is good.
-const (
-	maxNames = 4096
-	nameLife = time.Minute
-)
-
-func newResolver() *resolver {
-	return &resolver{ask: net.DefaultResolver.LookupNetIP, names: map[string]resolved{}}
-}
-
-// known is an address that needs no look-up: a number, or a name that was resolved recently.
-func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
-	if at, err := netip.ParseAddrPort(address); err == nil {
-		return at, true
-	}
-	if a, err := netip.ParseAddr(address); err == nil {
-		return netip.AddrPortFrom(a, 5060), true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f, ok := r.names[address]
-	if !ok {
-		return netip.AddrPort{}, false
-	}
-	return f.all[0], now.Before(f.until)
-}
-
-// standFor says that one of the names resolved to an address.
-func (r *resolver) standFor(names []string, src netip.Addr) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	src = src.Unmap().WithZone("")
-	for _, name := range names {
-		if slices.ContainsFunc(r.names[name].all, func(a netip.AddrPort) bool { return a.Addr() == src }) {
-			return true
-		}
-	}
-	return false
-}
-
-// host is the name, as it was looked up, that resolved to an address; "" is none.
-func (r *resolver) host(at netip.AddrPort) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name, f := range r.names {
-		if f.all[0] == at {
-			return name
-		}
-	}
-	return ""
-}
-
-// resolve asks the DNS. The last known address remains valid while the DNS does not answer.
-func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (netip.AddrPort, error) {
-	all, err := transport.Resolve(ctx, address, r.ask)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil {
-		if old, ok := r.names[address]; ok {
-			return old.all[0], nil
-		}
-		return netip.AddrPort{}, err
-	}
-	if len(r.names) >= maxNames {
-		clear(r.names)
-	}
-	r.names[address] = resolved{all, now.Add(nameLife)}
-	return all[0], nil
 }

@@ -225,7 +225,9 @@ func (s *shard) undelivered(token uint64) {
 	if s.atItsContact(c) {
 		return
 	}
-	c.silentPhone()
+	if c.leg.trunk == "" || c.State() == transaction.Calling {
+		c.silentHere()
+	}
 	s.unanswered(c, 503)
 }
 

@@ -5,14 +5,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
@@ -31,16 +32,113 @@ func (b *bridge) tryRoute() {
 			}
 			continue
 		}
-		t := b.s.e.trunk(route.Trunk)
-		if u.address >= len(t.Addresses) || u.tried >= maxOuts || b.openly(transport.ProtoOf(t.Transport)) {
-			u.route, u.address = u.route+1, 0
-			continue
+		if b.tryTrunk(route) {
+			return
+		}
+		u.route, u.address, u.targets = u.route+1, 0, nil
+	}
+	if !b.tryLeftOut() {
+		b.allFailed()
+	}
+}
+
+// passed is a server that a call has passed over.
+type passed struct {
+	route   gate.Route
+	address string // whose server it is
+	over    string
+	target  locate.Target
+}
+
+// tryLeftOut calls a server that has been passed over, and says whether it does: every one for an emergency call, and one for another call that
+// has found nothing else to try.
+func (b *bridge) tryLeftOut() bool {
+	u := b.setup
+	if len(u.leftOut) == 0 || u.tried >= maxOuts || u.tried > 0 && !u.plan.Always {
+		return false
+	}
+	p := u.leftOut[0]
+	u.leftOut, u.carrier = u.leftOut[1:], true
+	if t := b.s.e.trunk(p.route.Trunk); b.s.e.outs.take(&t, u.plan.Always, b.s.wall) != HasRoom {
+		u.full++
+		return false
+	}
+	b.dial(p.route, destOf(p.target, p.address), b.trunkURI(p.route.User, p.address, p.over, p.target.Proto))
+	return true
+}
+
+// tryTrunk calls the next target of a trunk, and says whether there is one: the addresses of the trunk in their order, and of each the
+// servers in theirs (RFC 3263 4.3).
+func (b *bridge) tryTrunk(route gate.Route) bool {
+	s, u := b.s, b.setup
+	t := s.e.trunk(route.Trunk)
+	for u.tried < maxOuts && !b.tooLong() {
+		if len(u.targets) > 0 {
+			target := u.targets[0]
+			u.targets = u.targets[1:]
+			if b.openly(target.Proto) {
+				continue
+			}
+			if s.e.avoided.leavesOut(target, s.wall) {
+				u.leftOut = append(u.leftOut, passed{route, u.aimed, t.Transport, target})
+				continue
+			}
+			if s.e.outs.take(&t, u.plan.Always, s.wall) != HasRoom {
+				u.full++
+				return false
+			}
+			b.dial(route, destOf(target, u.aimed), b.trunkURI(route.User, u.aimed, t.Transport, target.Proto))
+			return true
+		}
+		if u.address >= len(t.Addresses) {
+			return false
 		}
 		u.address++
-		b.callTrunk(route, &t, t.Addresses[u.address-1])
+		address := t.Addresses[u.address-1]
+		u.aimed = address
+		servers, known := s.e.names.known(address, t.Transport, s.wall)
+		if !known {
+			b.findTrunk(route, address, t.Transport)
+			return true
+		}
+		b.aim(servers)
+	}
+	return false
+}
+
+// destOf is where a server of a carrier's name is. The certificate must be of the name, and never of one in an SRV record (RFC 5922 section 4).
+func destOf(t locate.Target, name string) transport.Dest {
+	d := transport.Dest{Addr: t.Addr, Proto: t.Proto}
+	if d.Proto == transport.TLS {
+		d.Name = hostIn(name)
+	}
+	return d
+}
+
+// aim puts the servers of a trunk's address into the order for this call: those of a family that we do not speak are left out.
+func (b *bridge) aim(servers *locate.Servers) {
+	s, u := b.s, b.setup
+	if servers == nil {
 		return
 	}
-	b.allFailed()
+	u.targets = slices.DeleteFunc(servers.Order(rand.New(s.random).IntN), func(t locate.Target) bool {
+		here, _ := s.e.localAddr(transport.Dest{Addr: t.Addr, Proto: t.Proto})
+		return !here.IsValid()
+	})
+	u.targets = u.targets[:min(len(u.targets), maxTargets)]
+}
+
+// maxTargets bounds the servers of one address that a call tries.
+const maxTargets = 8
+
+// tooLong says that a call has looked for a carrier for so long that its caller has given up, as a rule (RFC 3261 timer B). An emergency call
+// goes on.
+func (b *bridge) tooLong() bool {
+	u := b.setup
+	if u.searchAt == 0 {
+		u.searchAt = b.s.now
+	}
+	return !u.plan.Always && b.s.now-u.searchAt >= b.s.e.o.Timers.Patience()
 }
 
 // keepAfter is how long the first route may ring before what a restart needs to end it is stored: most calls are answered or
@@ -59,8 +157,10 @@ func (b *bridge) allFailed() {
 		return
 	}
 	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
-	if b.sips && u.tried == 0 && len(u.plan.Routes) > 0 {
+	if b.sips && u.tried == 0 && len(u.plan.Routes) > 0 && u.full == 0 {
 		end = ending{by: call.System, why: policy.NotSecure}
+	} else if u.full > 0 && u.tried == 0 {
+		end = ending{by: call.System, why: policy.TrunksFull, f: policy.Figures{Value: int64(u.full)}}
 	} else if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was admitted
 		end = ending{by: call.System, why: policy.NotRegistered}
 	}
@@ -120,43 +220,35 @@ func (b *bridge) openly(p transport.Proto) bool {
 	return b.sips && !p.Secure() && !b.setup.plan.Always
 }
 
-// callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
-func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
-	to := transport.Dest{Proto: transport.ProtoOf(t.Transport)}
-	if to.Proto == transport.TLS {
-		to.Name = hostIn(address)
-	}
-	uri := trunkURI(route.User, address, to.Proto)
-	if b.sips && to.Proto.Secure() {
-		uri = "sips" + strings.TrimPrefix(uri, "sip")
-	}
-	var known bool
-	if to.Addr, known = b.s.e.names.known(address, b.s.wall); known {
-		b.dial(route, to, uri)
-		return
-	}
+// findTrunk asks for the servers of a carrier's name beside the shard, and then goes on.
+func (b *bridge) findTrunk(route gate.Route, address, over string) {
 	e := b.s.e
 	b.s.ask(b, func() func() {
 		ctx, cancel := context.WithTimeout(e.ctx, e.o.Silence)
 		defer cancel()
-		var err error
-		to.Addr, err = e.names.resolve(ctx, address, time.Now())
+		servers, err := e.names.resolve(ctx, address, over, time.Now())
 		return func() {
-			switch {
-			case b.state != calling:
-			case err != nil:
+			if b.state != calling {
+				return
+			}
+			if err != nil {
 				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(route.Trunk), "address", address, "err", err)
 				b.routeFailed(nil, nil, 503)
-			default:
-				b.dial(route, to, uri)
+				return
 			}
+			b.aim(servers)
+			b.tryRoute()
 		}
 	})
 }
 
-func trunkURI(user, address string, proto transport.Proto) string {
+// trunkURI is the Request-URI at a carrier: sips: if the call asked for that and goes over TLS.
+func (b *bridge) trunkURI(user, address, over string, goes transport.Proto) string {
 	uri := "sip:" + user + "@" + address
-	if proto != transport.UDP {
+	if b.sips && goes.Secure() {
+		uri = "sips:" + user + "@" + address
+	}
+	if proto := transport.ProtoOf(over); proto != transport.UDP {
 		uri += ";transport=" + proto.Small()
 	}
 	return uri
@@ -167,7 +259,7 @@ func (b *bridge) dial(route gate.Route, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.home(), b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, trunk: route.Trunk, line: route.Line, login: route.Line, unansweredAt: s.wall,
+		dest: to, trunk: route.Trunk, line: route.Line, login: route.Line, unansweredAt: s.wall, counted: route.Trunk != "",
 	}
 	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
@@ -278,6 +370,9 @@ func (s *shard) response(p *transport.Packet) {
 		return
 	}
 	c.leg.heard(p)
+	if c.leg.trunk != "" {
+		s.e.avoided.answers(c.to)
+	}
 	c.leg.hidden = c.leg.hidden || c.why == forInvite && asksPrivacy(m, "called")
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
 	if do.Has(transaction.Ack) {
@@ -389,6 +484,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	for _, o := range b.outs() {
 		if o != l {
 			o.hangup(&ending{status: 487, lines: elsewhere})
+			o.givesBack()
 		}
 		o.giveUpInvites(c)
 	}
@@ -481,6 +577,9 @@ func (l *leg) isUp(m *message.Message) {
 // routeFailed goes on after a route that failed: to the next, or, when the callee itself refused, to the end of the call.
 func (b *bridge) routeFailed(l *leg, m *message.Message, status int) {
 	u := b.setup
+	if l != nil {
+		l.givesBack()
+	}
 	if u == nil || b.state != calling {
 		return
 	}
@@ -511,6 +610,9 @@ func (b *bridge) routeFailed(l *leg, m *message.Message, status int) {
 		}
 		b.finish(end)
 		return
+	}
+	if m != nil && status != 503 && !u.plan.Always {
+		u.targets = nil // the carrier has answered: its other servers would say the same (RFC 3263 4.3)
 	}
 	b.s.e.stats.failovers.Add(1)
 	b.tryRoute()
@@ -573,6 +675,7 @@ func needsHeader(status int) bool {
 func (b *bridge) abandonSilent() {
 	for _, l := range b.outs() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
+			l.asked.silentHere()
 			l.state = closed
 			b.s.cancel(l.asked, nil)
 			b.routeFailed(l, nil, 408)

@@ -150,9 +150,12 @@ func (e *Edge) connectionClosed(d transport.Dest, line string) {
 	e.door.Notify("", door.Unreachable{Line: line, At: d.Addr})
 }
 
-// silentPhone notes that a called phone does not respond at all.
-func (c *client) silentPhone() {
+// silentHere notes that a called phone, or a carrier's server, does not respond at all.
+func (c *client) silentHere() {
 	l := c.leg
+	if c.why == forInvite && l.trunk != "" && !l.uas && l.state == early && c.to == l.dest {
+		l.b.s.e.avoided.silent(l.trunk, c.to, l.target, l.b.s.wall)
+	}
 	if e := l.b.s.e; c.why == forInvite && l.line != "" && l.trunk == "" && !l.uas {
 		e.door.Notify("", door.Unreachable{Line: l.line, At: c.to.Addr})
 	}

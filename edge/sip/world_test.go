@@ -18,6 +18,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
@@ -196,7 +197,8 @@ type world struct {
 	opts    Options
 	loose   bool // the test leaves calls up
 	fakes   *fakes
-	change  func(*fakes) // changes what the edge asks; nil: nothing
+	change  func(*fakes)                                                             // changes what the edge asks; nil: nothing
+	find    func(ctx context.Context, address, over string) (*locate.Servers, error) // instead of the DNS; nil: that
 }
 
 const (
@@ -255,6 +257,9 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.edge = e
+	if w.find != nil {
+		e.names.find = w.find
+	}
 	if err := e.Start(w.before); err != nil {
 		w.t.Fatal(err)
 	}
@@ -338,6 +343,11 @@ func (w *world) empty() {
 	for name, of := range seats.trunks {
 		if of.n != 0 || of.unproven.Len() != 0 {
 			w.t.Errorf("left: %d calls over trunk %s, %d unproven", of.n, name, of.unproven.Len())
+		}
+	}
+	for name, of := range w.edge.outs.all {
+		if of.calls != 0 {
+			w.t.Errorf("left: %d calls out over trunk %s", of.calls, name)
 		}
 	}
 	for _, s := range w.edge.shards {

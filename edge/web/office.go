@@ -141,7 +141,7 @@ type trunkRow struct {
 	Name                    template.HTML
 	Calls                   int
 	Tried, Answered, Failed int64
-	Ratio, Hour             string
+	Ratio, Hour, Delay      string
 	Chart                   chart
 }
 
@@ -158,7 +158,7 @@ func (s *Server) trunks(q *query) (page, error) {
 	for i := range all {
 		t := &all[i]
 		day, hour := t.Sum(len(t.Quarters)), t.Sum(4)
-		r := trunkRow{Name: bdi(harmless(t.Name, 64)), Calls: t.Calls, Tried: day.Tried, Answered: day.Answered, Failed: day.Failed, Ratio: ratio(q, day), Hour: ratio(q, hour)}
+		r := trunkRow{Name: bdi(harmless(t.Name, 64)), Calls: t.Calls, Tried: day.Tried, Answered: day.Answered, Failed: day.Failed, Ratio: ratio(q, day), Hour: ratio(q, hour), Delay: delay(q, day)}
 		if hour.Tried >= 10 && hour.Failed*2 > hour.Tried {
 			worst++
 		}
@@ -178,6 +178,15 @@ func ratio(q *query, x desk.Quarter) string {
 		return q.t("office.no-calls")
 	}
 	return percent(float64(x.Answered) / float64(x.Tried))
+}
+
+// delay is how long it takes until a call rings, on average, in words where it is not known.
+func delay(q *query, x desk.Quarter) string {
+	d, ok := x.Average()
+	if !ok {
+		return q.t("office.no-delay")
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 // trunkChart draws answered calls on those that were tried, by quarter of an hour.

@@ -149,6 +149,9 @@ func trunkFacts(t account.Trunk) parts {
 	if t.Registrar != "" {
 		p["registrar"], p["expiry"] = raw(t.Registrar), raw(t.Expiry)
 	}
+	if t.MaxCalls > 0 || t.MaxRate > 0 {
+		p["max_calls"], p["max_rate"] = raw(t.MaxCalls), raw(t.MaxRate)
+	}
 	return p
 }
 

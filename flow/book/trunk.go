@@ -33,7 +33,7 @@ type TrunkEdit struct {
 	Withheld, Registrar                     *string
 	Headers, Privacy, Abroad                *string
 	Sources                                 *[]netip.Prefix
-	Priority, Expiry                        *int
+	Priority, Expiry, MaxCalls, MaxRate     *int
 	Emergency, Disabled                     *bool
 }
 
@@ -41,6 +41,8 @@ type TrunkEdit struct {
 const (
 	maxAddresses = 16
 	maxPriority  = 1000
+	mostCalls    = 100_000
+	mostRate     = 1000
 	maxText      = 128
 	minExpiry    = 60
 	maxExpiry    = 24 * 60 * 60
@@ -231,6 +233,8 @@ func (b *Book) applyTrunk(t account.Trunk, e TrunkEdit) (account.Trunk, error) {
 	set(&t.Privacy, e.Privacy)
 	set(&t.Abroad, e.Abroad)
 	set(&t.Priority, e.Priority)
+	set(&t.MaxCalls, e.MaxCalls)
+	set(&t.MaxRate, e.MaxRate)
 	set(&t.Registrar, e.Registrar)
 	set(&t.Expiry, e.Expiry)
 	set(&t.Emergency, e.Emergency)
@@ -276,24 +280,26 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 			faults = append(faults, &Invalid{field, clip(found), want})
 		}
 	}
-	check(len(t.Addresses) > 0 && len(t.Addresses) <= maxAddresses, "addresses", strings.Join(t.Addresses, ", "), "1 to 16 of host:port")
+	check(len(t.Addresses) > 0 && len(t.Addresses) <= maxAddresses, "addresses", strings.Join(t.Addresses, ", "), "1 to 16 of host or host:port")
 	for i, a := range t.Addresses {
 		fixed, err := trunkAddress(a, t.Transport)
-		check(err == nil, "addresses", a, "host:port of the carrier, such as sip.carrier.example:5060")
+		check(err == nil, "addresses", a, "host or host:port of the carrier, such as sip.carrier.example")
 		t.Addresses[i] = fixed
 	}
-	check(t.Transport == "udp" || t.Transport == "tcp" || t.Transport == "tls", "transport", t.Transport, "udp, tcp or tls")
+	check(t.Transport == "udp" || t.Transport == "tcp" || t.Transport == "tls" || t.Transport == "auto", "transport", t.Transport, "udp, tcp, tls or auto")
 	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
 	check(t.Withheld == account.WithheldAsserted || t.Withheld == account.WithheldRemoved, "withheld", t.Withheld, "asserted or removed")
 	check(slices.Contains(account.Headers, t.Headers), "headers", t.Headers, "pai, rpid, both or none")
 	check(slices.Contains(account.Privacies, t.Privacy), "privacy", t.Privacy, strings.Join(account.Privacies, ", "))
 	check(t.Abroad == account.HomeCalls || t.Abroad == account.AbroadCalls || t.Abroad == account.CheckedCalls, "from_abroad", t.Abroad, "no, yes or checked")
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000; lower values are tried first")
+	check(t.MaxCalls >= 0 && t.MaxCalls <= mostCalls, "max_calls", strconv.Itoa(t.MaxCalls), "0 to 100000 concurrent calls; 0 is any number")
+	check(t.MaxRate >= 0 && t.MaxRate <= mostRate, "max_rate", strconv.Itoa(t.MaxRate), "0 to 1000 calls a second; 0 is any number")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
 	if t.Registrar != "" {
 		fixed, err := trunkAddress(t.Registrar, t.Transport)
-		check(err == nil, "registrar", t.Registrar, "host:port of the carrier's registrar, such as sip.carrier.example:5060")
+		check(err == nil, "registrar", t.Registrar, "host or host:port of the carrier's registrar, such as sip.carrier.example")
 		t.Registrar = fixed
 		check(userPart(t.User), "user", t.User, "to register, a user of letters, digits and -_.+~*' with its password")
 	}
@@ -313,10 +319,11 @@ func widest(a netip.Addr) int {
 	return 19
 }
 
-// trunkAddress completes and checks host[:port].
+// trunkAddress checks host[:port], and completes a number with the port. A name without a port remains so: the DNS says it (RFC 3263 4.2).
 func trunkAddress(s, transport string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
-	if err != nil {
+	named := err == nil
+	if !named {
 		host, port = strings.Trim(s, "[]"), sipPort
 		if transport == "tls" {
 			port = sipsPort
@@ -334,7 +341,10 @@ func trunkAddress(s, transport string) (string, error) {
 	if !hostName(host) {
 		return s, errors.New("no name of a host")
 	}
-	return net.JoinHostPort(strings.ToLower(host), port), nil
+	if host = strings.ToLower(host); !named {
+		return strings.TrimSuffix(host, "."), nil
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // hostName accepts names of RFC 1123 whose last label is no number, so that a mistyped address is not looked up.

@@ -33,6 +33,24 @@ type Trunk struct {
 type Quarter struct {
 	At                      time.Time
 	Tried, Answered, Failed int64
+	Rang                    int64         // of those tried, calls with a known delay
+	Delay                   time.Duration // of these together: from the beginning of a call to its first ringing or answer
+}
+
+// Ratio is the share of calls that were answered; false: there were none.
+func (q *Quarter) Ratio() (float64, bool) {
+	if q.Tried == 0 {
+		return 0, false
+	}
+	return float64(q.Answered) / float64(q.Tried), true
+}
+
+// Average is the delay of a call; false: none is known.
+func (q *Quarter) Average() (time.Duration, bool) {
+	if q.Rang == 0 {
+		return 0, false
+	}
+	return q.Delay / time.Duration(q.Rang), true
 }
 
 // quarters are those of a day.
@@ -42,6 +60,7 @@ const quarters = 24 * 4
 func (t *Trunk) Sum(n int) (q Quarter) {
 	for _, x := range t.Quarters[len(t.Quarters)-n:] {
 		q.Tried, q.Answered, q.Failed = q.Tried+x.Tried, q.Answered+x.Answered, q.Failed+x.Failed
+		q.Rang, q.Delay = q.Rang+x.Rang, q.Delay+x.Delay
 	}
 	return q
 }
@@ -77,6 +96,10 @@ func (d *Desk) Trunks(ctx context.Context, now time.Time) ([]Trunk, error) {
 			q.Answered += t.N
 		case "failed":
 			q.Failed += t.N
+		case "rang":
+			q.Rang += t.N
+		case "delay":
+			q.Delay += time.Duration(t.N) * time.Millisecond
 		}
 		return nil
 	})

@@ -127,7 +127,12 @@ func (g *Gate) routes(s *subject, p *Plan, room []Route) ([]Route, *Refusal) {
 		p.Now = call.ForwardUnreachable
 		return nil, nil
 	}
-	routes := trunkRoutes(room, g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
+	number := cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number)
+	if by := g.routing(); by != (policy.Routing{}) && s.Dest.Class != phone.Emergency {
+		routes, _, r := g.chosen(room, s, by, number)
+		return routes, r
+	}
+	routes := trunkRoutes(room, g.o.Book.Trunks(), s.Dest, number)
 	if len(routes) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}

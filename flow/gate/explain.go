@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -18,9 +19,10 @@ import (
 type Explanation struct {
 	Known   bool // there is such a line
 	Dest    phone.Destination
-	Problem phone.Problem // why the digits are no number
-	Quote   *rating.Quote // nil: no price
-	Routes  []Route       // where the call would go
+	Problem phone.Problem   // why the digits are no number
+	Quote   *rating.Quote   // nil: no price
+	Routes  []Route         // where the call would go
+	Trunks  []policy.Chosen // every trunk with the reason for its place, of a call out
 	Verdict policy.Verdict
 	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
 }
@@ -160,7 +162,24 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 	if r != nil {
 		x.Verdict.Reason, x.Verdict.Figures = r.Reason, r.Figures
 	}
+	if s.Dir == call.Out {
+		x.choose(g, s)
+	}
 	return x
+}
+
+// choose says of each trunk why it has its place. When every one is full, the call is refused.
+func (x *Explanation) choose(g *Gate, s *subject) {
+	_, x.Trunks, _ = g.chosen(nil, s, g.routing(), s.Text.Number)
+	full := int64(0)
+	for _, t := range x.Trunks {
+		if t.Why == policy.TrunksFull {
+			full++
+		}
+	}
+	if len(x.Routes) > 0 && full == int64(len(x.Routes)) && !x.Verdict.Always {
+		x.Verdict.Reason, x.Verdict.Figures = policy.TrunksFull, policy.Figures{Value: full}
+	}
 }
 
 // present fills in how many are counted now, without this call.

@@ -75,6 +75,10 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Registered says whether a line has a phone that can ring. Nil: every line has.
 	Registered func(line string, now time.Time) bool
+	// Routing says how trunks are chosen. Nil: by priority. It answers immediately.
+	Routing func() policy.Routing
+	// Full says that a trunk has as many calls as it may. Nil: none has.
+	Full func(*account.Trunk) bool
 	// Paid says why no call that may cost anything is taken at the moment; policy.OK: it may. Nil: always. It answers immediately.
 	Paid func() policy.Reason
 	// Block is what the regulator's table says of a number's block at an instant. Nil: nothing.

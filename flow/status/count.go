@@ -126,6 +126,10 @@ func (c *tally) settled(b *fact.CallSettled) (failed bool) {
 	if b.Talk > 0 || b.Status == http.StatusOK {
 		c.add[store.Tally{What: trunk + "answered", At: c.quarter}]++
 	}
+	if b.Delay > 0 {
+		c.add[store.Tally{What: trunk + "rang", At: c.quarter}]++
+		c.add[store.Tally{What: trunk + "delay", At: c.quarter}] += b.Delay.Milliseconds()
+	}
 	if failed {
 		c.add[store.Tally{What: trunk + "failed", At: c.quarter}]++
 	}

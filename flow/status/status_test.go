@@ -173,7 +173,7 @@ func TestCallsAreJudged(t *testing.T) {
 	for n := range 6 {
 		id := string(rune('a' + n))
 		admitted := store.Fact{Kind: fact.KindCallAdmitted, At: now, Body: []byte(`{"direction":"out","country":"CU","held_micro":0,"paid_for_ms":0,"longest_s":0}`)}
-		settled := store.Fact{Kind: fact.KindCallSettled, At: now, Body: []byte(`{"retail_micro":0,"cost_micro":0,"talk_ms":0,"carrier_talk_ms":0,"reason":"trunks-failed","sip_status":503,"trunk":"north"}`)}
+		settled := store.Fact{Kind: fact.KindCallSettled, At: now, Body: []byte(`{"retail_micro":0,"cost_micro":0,"talk_ms":0,"carrier_talk_ms":0,"reason":"trunks-failed","sip_status":503,"trunk":"north","delay_ms":1500}`)}
 		admitted.Call, settled.Call = call.ID(id), call.ID(id)
 		s.count(&admitted, now, add)
 		s.count(&settled, now, add)
@@ -186,6 +186,9 @@ func TestCallsAreJudged(t *testing.T) {
 	quarter := now.Truncate(15 * time.Minute)
 	if add[store.Tally{What: "trunk/north/tried", At: quarter}] != 6 || add[store.Tally{What: "trunk/north/failed", At: quarter}] != 6 || add[store.Tally{What: "trunk/north/answered", At: quarter}] != 0 {
 		t.Errorf("%v", add)
+	}
+	if add[store.Tally{What: "trunk/north/rang", At: quarter}] != 6 || add[store.Tally{What: "trunk/north/delay", At: quarter}] != 9000 {
+		t.Errorf("delays: %v", add)
 	}
 }
 

@@ -226,22 +226,33 @@ type Status struct {
 	Locked    int       `json:"locked_lines"`
 	Trunks    int       `json:"trunks"`
 	// Unregistered are the trunks with a registrar where this node is not registered.
-	Unregistered  map[string]string `json:"unregistered_trunks,omitempty" doc:"trunks whose carrier has not registered this node, each with the reason"`
-	Decks         int               `json:"decks"`
-	Registrations int               `json:"registrations"`
-	Over          map[string]int    `json:"registrations_over,omitempty" doc:"registrations by transport: udp, tcp, tls, wss"`
-	Calls         int               `json:"calls"`
-	Watching      string            `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
+	Unregistered  map[string]string   `json:"unregistered_trunks,omitempty" doc:"trunks whose carrier has not registered this node, each with the reason"`
+	Decks         int                 `json:"decks"`
+	Registrations int                 `json:"registrations"`
+	Silent        map[string][]string `json:"silent_servers,omitempty" doc:"by trunk, the servers of its carrier that do not answer and are passed over by this node"`
+	Over          map[string]int      `json:"registrations_over,omitempty" doc:"registrations by transport: udp, tcp, tls, wss"`
+	Calls         int                 `json:"calls"`
+	Watching      string              `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
 }
 
 // Resource describes the status of a node.
 func (Status) Resource() Resource[Status] {
 	return Resource[Status]{
-		Fields: "ready, store, calls, watching?, phones, lines, trunks, not registered: unregistered?, decks, node, version, up",
+		Fields: "ready, store, calls, watching?, phones, lines, trunks, not registered: unregistered?, no answer: silent?, decks, node, version, up",
 		Cells: map[string]func(*Status) Cell{
 			"ready": func(s *Status) Cell { return Cell{Look: map[bool]string{true: "good", false: "bad"}[s.Ready]} },
 			"store": func(s *Status) Cell {
 				return Cell{s.Engine + ", " + s.Store, map[bool]string{false: "bad"}[s.Store == "ok"]}
+			},
+			"silent": func(s *Status) (c Cell) {
+				for _, name := range slices.Sorted(maps.Keys(s.Silent)) {
+					if c.Text != "" {
+						c.Text += "; "
+					}
+					c.Text += "trunk " + name + ": " + strings.Join(s.Silent[name], ", ")
+					c.Look = "bad"
+				}
+				return c
 			},
 			"unregistered": func(s *Status) (c Cell) {
 				for _, name := range slices.Sorted(maps.Keys(s.Unregistered)) {

@@ -27,26 +27,37 @@ type Figures struct {
 
 // Decision is a verdict with everything behind it.
 type Decision struct {
-	Allowed     bool      `json:"allowed"`
-	Reason      string    `json:"reason" doc:"ok, over-international-ceiling, …"`
-	Text        string    `json:"text" doc:"the reason in a sentence, with figures and what would pass"`
-	SIPStatus   int       `json:"sip_status,omitempty" doc:"SIP status that the phone would get"`
-	Figures     Figures   `json:"figures"`
-	Always      bool      `json:"always,omitempty" doc:"emergency: connected whatever fails"`
-	Dialled     string    `json:"dialled"`
-	Number      string    `json:"number,omitempty" doc:"E.164 with +, or a short number; absent when the digits are no number"`
-	Class       string    `json:"class,omitempty"`
-	Country     string    `json:"country,omitempty"`
-	National    bool      `json:"national"`
-	Caller      string    `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
-	Relay       string    `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
-	Price       *Price    `json:"price,omitempty" doc:"absent: the destination has none"`
-	FirstMinute int64     `json:"first_minute_micro"`
-	FirstText   string    `json:"first_minute,omitempty" doc:"the same for people"`
-	Longest     int64     `json:"longest_seconds,omitempty"`
-	Routes      []string  `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
-	Steps       []Step    `json:"steps"`
-	At          time.Time `json:"at"`
+	Allowed     bool          `json:"allowed"`
+	Reason      string        `json:"reason" doc:"ok, over-international-ceiling, …"`
+	Text        string        `json:"text" doc:"the reason in a sentence, with figures and what would pass"`
+	SIPStatus   int           `json:"sip_status,omitempty" doc:"SIP status that the phone would get"`
+	Figures     Figures       `json:"figures"`
+	Always      bool          `json:"always,omitempty" doc:"emergency: connected whatever fails"`
+	Dialled     string        `json:"dialled"`
+	Number      string        `json:"number,omitempty" doc:"E.164 with +, or a short number; absent when the digits are no number"`
+	Class       string        `json:"class,omitempty"`
+	Country     string        `json:"country,omitempty"`
+	National    bool          `json:"national"`
+	Caller      string        `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
+	Relay       string        `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
+	Price       *Price        `json:"price,omitempty" doc:"absent: the destination has none"`
+	FirstMinute int64         `json:"first_minute_micro"`
+	FirstText   string        `json:"first_minute,omitempty" doc:"the same for people"`
+	Longest     int64         `json:"longest_seconds,omitempty"`
+	Routes      []string      `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
+	Trunks      []TrunkChoice `json:"trunks,omitempty" doc:"every trunk in use with the reason for its place"`
+	Steps       []Step        `json:"steps"`
+	At          time.Time     `json:"at"`
+}
+
+// TrunkChoice is a trunk with the reason for its place among those for a call.
+type TrunkChoice struct {
+	Trunk    string `json:"trunk"`
+	Chosen   bool   `json:"chosen" doc:"false: passed over"`
+	Reason   string `json:"reason" doc:"ok, trunks-full or no-margin"`
+	Priority int    `json:"priority"`
+	Cost     *int64 `json:"first_minute_cost_micro,omitempty" doc:"what the carrier takes for a first minute; absent when its price is not known"`
+	CostText string `json:"first_minute_cost,omitempty" doc:"the same for people"`
 }
 
 // Step is one rule of a decision.

@@ -21,6 +21,7 @@ import (
 
 	"ringfence/core/secret"
 	"ringfence/edge/sip/challenge"
+	"ringfence/edge/sip/locate"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
 )
@@ -34,8 +35,9 @@ const (
 
 // Target is a carrier to ask.
 type Target struct {
-	Addresses []string            // host:port
-	Transport string              // "udp", "tcp" or "tls"
+	Addresses []string            // host[:port]
+	Transport string              // "udp", "tcp", "tls" or locate.Auto
+	DNS       []netip.AddrPort    // the servers that names are looked up at; none: the system's
 	Security  *transport.Security // for TLS
 	From      netip.Addr
 	User      string
@@ -59,6 +61,7 @@ const (
 type Answer struct {
 	Address string         // as configured
 	At      netip.AddrPort // resolved; not valid when it could not be
+	Over    string         // transport, when it is resolved
 	Status  int            // SIP status of the last answer (RFC 3261 21); 0: none came
 	Phrase  string
 	Server  string // what the carrier calls itself
@@ -76,7 +79,7 @@ func (a *Answer) OK() bool {
 func Ask(ctx context.Context, t *Target) []Answer {
 	var out []Answer
 	for _, address := range t.Addresses {
-		out = append(out, resolve(ctx, address)...)
+		out = append(out, t.resolve(ctx, address)...)
 	}
 	out = out[:min(len(out), MaxAddresses)]
 	var all sync.WaitGroup
@@ -89,17 +92,17 @@ func Ask(ctx context.Context, t *Target) []Answer {
 	return out
 }
 
-// resolve is an answer to fill in for each address that a name has.
-func resolve(ctx context.Context, address string) []Answer {
+// resolve is an answer to fill in for each server that a name has (RFC 3263).
+func (t *Target) resolve(ctx context.Context, address string) []Answer {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	found, err := transport.Resolve(ctx, address, net.DefaultResolver.LookupNetIP)
+	found, err := (&locate.Finder{Servers: t.DNS}).Find(ctx, address, cmp.Or(t.Transport, "udp"))
 	if err != nil {
 		return []Answer{{Address: address, Fault: err.Error()}}
 	}
 	var out []Answer
-	for _, at := range found {
-		out = append(out, Answer{Address: address, At: at})
+	for _, x := range found.All() {
+		out = append(out, Answer{Address: address, At: x.Addr, Over: x.Proto.Small()})
 	}
 	return out
 }
@@ -110,13 +113,13 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 	defer cancel()
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()
-	conn, err := t.dial(ctx, a.At)
+	conn, err := t.dial(ctx, a)
 	if err != nil {
 		a.Fault = "cannot be reached: " + plain(err)
 		return
 	}
 	defer conn.Close()
-	if t.Transport == "tls" {
+	if a.Over == "tls" {
 		if conn, err = t.encrypt(ctx, conn, a.Address); err != nil {
 			a.Fault = "TLS: " + plain(err)
 			return
@@ -124,7 +127,7 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	q := request{conn: conn, transport: cmp.Or(t.Transport, "udp"), uri: uriOf(a.At, t.Transport), callID: rand.Text(), tag: rand.Text()[:8]}
+	q := request{conn: conn, transport: a.Over, uri: uriOf(a.At, a.Over), callID: rand.Text(), tag: rand.Text()[:8]}
 	m, err := q.send(nil)
 	if err != nil {
 		a.Fault = plain(err)
@@ -162,8 +165,8 @@ func uriOf(at netip.AddrPort, over string) string {
 
 func asksLogin(m *message.Message) bool { return m.Status() == 401 || m.Status() == 407 }
 
-func (t *Target) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d, network := net.Dialer{}, cmp.Or(t.Transport, "udp")
+func (t *Target) dial(ctx context.Context, a *Answer) (net.Conn, error) {
+	to, d, network := a.At, net.Dialer{}, a.Over
 	if network == "tls" {
 		network = "tcp"
 	}

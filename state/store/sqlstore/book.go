@@ -35,11 +35,11 @@ var lines = table[account.Line]{
 
 var trunks = table[account.Trunk]{
 	"trunk", "trunks", 1,
-	"name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled, registrar, expiry, headers, privacy, abroad",
+	"name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled, registrar, expiry, headers, privacy, abroad, max_calls, max_rate",
 	func(t *account.Trunk) []any {
 		return []any{
 			&t.Name, (*nullable[string])(&t.Addresses), &t.Transport, &t.User, &t.Sealed, (*nullable[netip.Prefix])(&t.Sources),
-			&t.Priority, &t.Deck, &t.Format, &t.Withheld, &t.Emergency, &t.Disabled, &t.Registrar, &t.Expiry, &t.Headers, &t.Privacy, &t.Abroad,
+			&t.Priority, &t.Deck, &t.Format, &t.Withheld, &t.Emergency, &t.Disabled, &t.Registrar, &t.Expiry, &t.Headers, &t.Privacy, &t.Abroad, &t.MaxCalls, &t.MaxRate,
 		}
 	},
 }

@@ -216,7 +216,7 @@ func linesInBulk(t *testing.T, s store.Store) {
 func trunks(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	full := account.Trunk{
-		Name: "carrier", Addresses: []string{"192.0.2.1:5060", "[2001:db8::1]:5060"}, Transport: "udp", User: "u", Sealed: []byte{1}, Registrar: "192.0.2.1:5060", Expiry: 600,
+		Name: "carrier", Addresses: []string{"192.0.2.1:5060", "[2001:db8::1]:5060"}, Transport: "udp", User: "u", Sealed: []byte{1}, Registrar: "192.0.2.1:5060", Expiry: 600, MaxCalls: 30, MaxRate: 5,
 		Sources: prefixes("192.0.2.0/24", "::1/128"), Priority: -5, Deck: "cost", Format: "+e164", Withheld: "removed", Emergency: true, Disabled: true,
 		Headers: "both", Privacy: "user;id", Abroad: "checked",
 	}
