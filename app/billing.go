@@ -52,7 +52,7 @@ func (a *App) openBilling() error {
 			return fmt.Errorf("billing.from: %w", err)
 		}
 	}
-	o.NotAsked = a.notAsked
+	o.Later = a.later
 	a.billing = billing.New(o)
 	return a.openSettling()
 }

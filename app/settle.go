@@ -20,7 +20,7 @@ func (a *App) secondAbove() money.Micro {
 	return money.Billing().Sum(int64(a.config().Desk.SecondAbove))
 }
 
-// notAsked is what a customer owes and is not asked for yet.
-func (a *App) notAsked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
-	return a.settling.NotAsked(ctx, customer, now)
+// later is what of a customer's debt plans let be paid later.
+func (a *App) later(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
+	return a.settling.NotDue(ctx, customer, now)
 }

@@ -74,6 +74,9 @@ type billExport struct {
 
 func (c *billExport) Run(s *session) error {
 	c.Format = formatOf(c.Format, c.Output, "pdf", "csv", "xml")
+	if err := s.noPDF(c.Format, c.Output); err != nil {
+		return err
+	}
 	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/bills/{number}/file", c, "*/*", w) })
 }
 
@@ -100,7 +103,36 @@ func (c *paymentImport) Run(s *session) error {
 
 type creditCmd struct {
 	remote
-	act[api.CreditNew, api.Booking]
+	Add    act[api.CreditNew, api.Booking]  `cmd:"" default:"withargs" help:"Issue a credit note." route:"POST /v1/accounts/{customer}/credits" says:"Credit note {{.Number}} of {{.Customer}}: {{.Text}}." eg:"acme 12.50 \"The IP lock was not honoured.\" --reference case/17" detail:"VAT is added at the rate of the bill that the calls are on. No cap becomes larger by it."`
+	List   list[api.Credit, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
+	Export creditExport                     `cmd:"" help:"Write a credit note as PDF." eg:"acme 3 --output credit-3.pdf"`
+}
+
+type creditExport struct {
+	api.AccountID
+	Number int64  `path:"number" arg:"" help:"Credit note."`
+	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
+}
+
+func (c *creditExport) Run(s *session) error {
+	if err := s.noPDF("pdf", c.Output); err != nil {
+		return err
+	}
+	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/accounts/{customer}/credits/{number}/file", c, "*/*", w) })
+}
+
+// sayParts says what of a balance is asked for, if that is not all of it on a day to come.
+func sayParts(s *session, a *api.Account) {
+	for _, part := range []struct {
+		sum  int64
+		says string
+	}{
+		{a.Overdue, "%s of it is overdue."}, {a.Disputed, "%s is in dispute, and not asked for until it is decided."}, {a.Planned, "%s is in a plan of instalments, and not due yet."},
+	} {
+		if part.sum > 0 {
+			_ = s.say(part.says, api.Amount(money.Micro(part.sum)))
+		}
+	}
 }
 
 type balanceCmd struct {
@@ -115,6 +147,7 @@ func (c *balanceCmd) Run(s *session) error {
 			s.say("%s has paid %s ahead, and has used %s since the last bill.", a.Customer, strings.TrimPrefix(a.Text, "-"), a.NotYet)
 		} else {
 			s.say("%s owes %s, and has used %s since the last bill.", a.Customer, a.Text, a.NotYet)
+			sayParts(s, a)
 		}
 		return s.section("Booked", rows(a.Entries...))
 	}, c)

@@ -64,7 +64,7 @@ type commands struct {
 	Request     requestCmd     `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
 	Bill        billCmd        `cmd:"" group:"book" help:"Bills: what customers are asked to pay for calls."`
 	Payment     paymentCmd     `cmd:"" group:"book" help:"Payments of customers: one by one, or a bank's file."`
-	Credit      creditCmd      `cmd:"" group:"book" help:"Issue a credit note: an amount that a customer is not asked for any more." route:"POST /v1/accounts/{customer}/credits" says:"Credit note {{.Number}} of {{.Customer}}: {{.Text}}." eg:"acme 12.50 \"The IP lock was not honoured.\" --reference case/17" detail:"VAT is added at the rate of the bill that the calls are on. No cap becomes larger by it."`
+	Credit      creditCmd      `cmd:"" group:"book" help:"Credit notes: amounts that customers are not asked for any more."`
 	Plan        planCmd        `cmd:"" group:"book" help:"Plans: the rest of a case in instalments."`
 	Balance     balanceCmd     `cmd:"" group:"book" help:"Show what a customer owes, and what was booked last." eg:"acme; acme --json"`
 	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line, a customer or everybody."`

@@ -46,6 +46,14 @@ func formatOf(given, file string, known ...string) string {
 	return known[0]
 }
 
+// noPDF refuses to write a PDF to a terminal, which it would leave unreadable.
+func (s *session) noPDF(format, path string) error {
+	if format == "pdf" && path == "" && s.out.Terminal {
+		return usagef("a PDF is not for a terminal: give --output FILE, or send it on with > or |")
+	}
+	return nil
+}
+
 // writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed. What is not a file, such
 // as /dev/stdout or a pipe, is written to as it is: renamed over, it would be gone for everyone.
 func (s *session) writeTo(path string, write func(io.Writer) error) error {

@@ -51,6 +51,7 @@ func newScreen(out io.Writer) *table.Screen {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}
+	s.Terminal = true
 	s.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		s.Width = w

@@ -25,6 +25,7 @@ func (c *caseSettlement) Run(s *session) error {
 		s.section(title, rows(x.Steps...))
 		s.section("Settlements", rows(x.Past...))
 		s.section("Plans", rows(x.Plans...))
+		s.section("Calls that keep their price", rows(x.Unpriced...))
 		return s.section("Calls", rows(x.Calls...))
 	}, c)
 }
@@ -93,6 +94,9 @@ type claimLetter struct {
 
 func (c *claimLetter) Run(s *session) error {
 	c.Format = formatOf(c.Format, c.Output, "txt", "pdf")
+	if err := s.noPDF(c.Format, c.Output); err != nil {
+		return err
+	}
 	return s.writeTo(c.Output, func(w io.Writer) error { return s.stream("/v1/claims/{id}/letter", c, "*/*", w) })
 }
 

@@ -9,25 +9,38 @@ import (
 	"ringfence/core/money"
 )
 
-// Billed is a bill, and what of it is in dispute.
+// Billed is a bill, and what its calls in dispute come to.
 type Billed struct {
 	Gross, Disputed money.Micro
 }
 
+// Open is what is left to pay of a bill: Left is Asked, Disputed and Planned together, and none of them is below 0.
+type Open struct {
+	Left     money.Micro
+	Asked    money.Micro // to be paid on the day of the bill
+	Disputed money.Micro // not asked for until it is decided
+	Planned  money.Micro // a plan lets it be paid later
+}
+
 // Unpaid is what is left to pay of bills, newest first. What a customer has paid or was credited counts for the oldest bills first, so what it
-// owes is for the newest. Of that, what is in dispute is not asked for, nor, from the oldest on, what may be paid later: asked is what may be
-// collected in all.
-func Unpaid(owes, asked money.Micro, bills []Billed) []money.Micro {
-	out, sum := make([]money.Micro, len(bills)), money.Micro(0)
+// owes is for the newest. Of that, what is in dispute is not asked for: disputed is what it comes to in all, also on bills that were paid
+// before, in place of which other bills are not asked for. Nor is later, which instalments to come are over, from the oldest bill on.
+func Unpaid(owes, disputed, later money.Micro, bills []Billed) []Open {
+	out := make([]Open, len(bills))
 	for i, b := range bills {
-		open := min(max(owes, 0), b.Gross)
-		owes -= open
-		out[i] = max(0, open-b.Disputed)
-		sum += out[i]
+		o := &out[i]
+		o.Left = min(max(owes, 0), b.Gross)
+		owes -= o.Left
+		o.Disputed = min(o.Left, max(b.Disputed, 0))
+		o.Asked = o.Left - o.Disputed
+		disputed -= o.Disputed
 	}
-	for i := len(out) - 1; i >= 0 && sum > max(asked, 0); i-- {
-		later := min(out[i], sum-max(asked, 0))
-		out[i], sum = out[i]-later, sum-later
+	for i := len(out) - 1; i >= 0; i-- {
+		o := &out[i]
+		held := min(o.Asked, max(disputed, 0))
+		o.Disputed, o.Asked, disputed = o.Disputed+held, o.Asked-held, disputed-held
+		o.Planned = min(o.Asked, max(later, 0))
+		o.Asked, later = o.Asked-o.Planned, later-o.Planned
 	}
 	return out
 }

@@ -28,6 +28,7 @@ var _ = serves(func(s *Server) {
 	route(s, op(http.MethodPost, "/v1/bills/run", "run-bills", tag, "Bill what was used, each call once; a run that was broken off goes on"), s.runBills)
 
 	listed[api.Payment](s, s.listPayments)
+	listed[api.Credit](s, s.listCredits)
 	added[api.Payment](s, s.addPayment)
 	file := op(http.MethodPost, "/v1/payments/import", "import-payments", "payments", "Book the payments of a bank's CSV file: all of them, or none")
 	file.MaxBodyBytes, file.BodyReadTimeout = maxSheet, uploadTimeout
@@ -70,11 +71,13 @@ func (s *Server) bill(ctx context.Context, number int64) (billing.Bill, error) {
 	return b, err
 }
 
-func (s *Server) billView(b *billing.Bill) api.Bill {
-	zone := s.d.Book.Zone(b.Customer)
+// billView is a bill with what is left of it, by the account of its customer.
+func (s *Server) billView(b *billing.Bill, a *billing.Account, now time.Time) api.Bill {
+	zone, u := s.d.Book.Zone(b.Customer), a.Of(b.Number)
 	return api.Bill{
 		Number: b.Number, Customer: account.Handle(b.Customer), From: in(zone, b.From), Until: in(zone, b.Until), Issued: in(zone, b.Made), Due: in(zone, b.Due), Calls: b.Calls,
 		Net: int64(b.Net), VAT: int64(b.VAT), Rate: b.Rate.String(), Rounded: int64(b.Net + b.VAT - b.Gross), Total: int64(b.Gross), Text: api.Amount(b.Gross),
+		Left: int64(u.Left), Asked: int64(u.Asked), Disputed: int64(u.Disputed), Planned: int64(u.Planned), Overdue: u.Overdue(now),
 	}
 }
 
@@ -91,7 +94,16 @@ func (s *Server) listBills(ctx context.Context, in *struct {
 		return out, err
 	}
 	all, err := s.d.Billing.Bills(ctx, billing.Filter{Customer: customer, State: billing.Issued, Before: in.Before, Limit: in.Limit + 1})
-	return list(views(all, s.billView), in.Limit, func(b *api.Bill) string { return strconv.FormatInt(b.Number, 10) }), err
+	if err != nil {
+		return out, err
+	}
+	now := time.Now()
+	owes, err := s.d.Billing.Accounts(ctx, all, now)
+	view := func(b *billing.Bill) api.Bill { return s.billView(b, owes[b.Customer], now) }
+	if err != nil {
+		return out, err
+	}
+	return list(views(all, view), in.Limit, func(b *api.Bill) string { return strconv.FormatInt(b.Number, 10) }), nil
 }
 
 func (s *Server) getBill(ctx context.Context, in *api.BillID) (out api.Bill, err error) {
@@ -99,8 +111,13 @@ func (s *Server) getBill(ctx context.Context, in *api.BillID) (out api.Bill, err
 	if err != nil {
 		return out, err
 	}
+	now := time.Now()
+	owes, err := s.d.Billing.Account(ctx, b.Customer, now)
+	if err != nil {
+		return out, err
+	}
 	sums, err := s.d.Billing.Sums(ctx, b.Number)
-	out = s.billView(&b)
+	out = s.billView(&b, &owes, now)
 	for _, x := range sums {
 		out.Sums = append(out.Sums, api.BillSum{Line: account.Handle(x.Line), Country: x.Country, Calls: x.Calls, TalkMS: x.Talk.Milliseconds(), Net: int64(x.Net)})
 	}
@@ -109,7 +126,7 @@ func (s *Server) getBill(ctx context.Context, in *api.BillID) (out api.Bill, err
 	}
 	credits, err := s.d.Billing.Credits(ctx, &b)
 	if len(credits) > 0 {
-		out.Credits = views(credits, bookingView)
+		out.Credits = bookings(ctx, credits)
 	}
 	return out, err
 }
@@ -185,9 +202,9 @@ func (s *Server) runBills(ctx context.Context, in *api.BillRun) (out api.BillsMa
 	return api.BillsMade{Bills: r.Bills, Calls: r.Calls, Total: int64(r.Gross), Text: api.Amount(r.Gross), Next: r.After, Left: r.Left}, err
 }
 
-func paymentView(e *billing.Entry) api.Payment {
+func paymentView(ctx context.Context, e *billing.Entry) api.Payment {
 	return api.Payment{
-		Number: e.Number, Customer: account.Handle(e.Customer), At: e.At, Amount: int64(e.Net), AmountIs: api.Amount(e.Net), Reference: e.Reference, By: e.By, Text: e.Text,
+		Number: e.Number, Customer: account.Handle(e.Customer), At: e.At, Amount: int64(e.Net), AmountIs: api.Amount(e.Net), Reference: e.Reference, By: worker(ctx, e.By), Text: e.Text,
 	}
 }
 
@@ -196,25 +213,49 @@ func (s *Server) listPayments(ctx context.Context, in *struct {
 	Below
 },
 ) (out api.List[api.Payment], err error) {
+	return listEntries(ctx, s, books.KindPayment, in.Customer, in.Before, in.Limit, paymentView)
+}
+
+func creditView(ctx context.Context, e *billing.Entry) api.Credit {
+	gross := -e.Amount(books.Customer(e.Customer))
+	return api.Credit{
+		Number: e.Number, Customer: account.Handle(e.Customer), At: e.At, Net: int64(e.Net), VAT: int64(e.VAT), Rate: e.Rate.String(), Amount: int64(gross), AmountIs: api.Amount(gross),
+		Reference: e.Reference, By: worker(ctx, e.By), Why: e.Text, Calls: len(e.Calls),
+	}
+}
+
+func (s *Server) listCredits(ctx context.Context, in *struct {
+	api.BillFilter
+	Below
+},
+) (out api.List[api.Credit], err error) {
+	return listEntries(ctx, s, books.KindCredit, in.Customer, in.Before, in.Limit, creditView)
+}
+
+// listEntries lists what was booked of a kind, of a customer or of all. Those of a customer go on below the number that they have among all kinds.
+func listEntries[V any](ctx context.Context, s *Server, kind books.Kind, called string, before int64, limit int, view func(context.Context, *billing.Entry) V) (out api.List[V], err error) {
 	if s.d.Billing == nil {
 		return out, unavailable("billing")
 	}
-	customer, err := s.customerFilter(ctx, in.Customer)
+	customer, err := s.customerFilter(ctx, called)
 	if err != nil {
 		return out, err
 	}
-	all, err := s.d.Billing.Entries(ctx, customer, books.KindPayment, in.Before, in.Limit+1)
+	all, err := s.d.Billing.Entries(ctx, customer, kind, before, limit+1)
 	if err != nil {
 		return out, err
 	}
-	next := map[int64]int64{}
-	for i := range all {
-		next[all[i].Number] = all[i].Number
+	more := len(all) > limit
+	all = all[:min(len(all), limit)]
+	out = list(views(all, func(e *billing.Entry) V { return view(ctx, e) }), len(all), nil)
+	if more {
+		last := &all[len(all)-1]
+		out.Next = strconv.FormatInt(last.Number, 10)
 		if customer != "" {
-			next[all[i].Number] = all[i].ID
+			out.Next = strconv.FormatInt(last.ID, 10)
 		}
 	}
-	return list(views(all, paymentView), in.Limit, func(p *api.Payment) string { return strconv.FormatInt(next[p.Number], 10) }), nil
+	return out, nil
 }
 
 func (s *Server) addPayment(ctx context.Context, in *api.PaymentNew) (out api.Payment, err error) {
@@ -248,7 +289,7 @@ func (s *Server) addPayment(ctx context.Context, in *api.PaymentNew) (out api.Pa
 	if err != nil {
 		return out, s.billed(err, "customer", in.Body.Customer)
 	}
-	return paymentView(&e), nil
+	return paymentView(ctx, &e), nil
 }
 
 func (s *Server) importPayments(ctx context.Context, in *struct {
@@ -270,18 +311,22 @@ func (s *Server) importPayments(ctx context.Context, in *struct {
 	return out, nil
 }
 
-func bookingView(e *billing.Entry) api.Booking {
+func bookingView(ctx context.Context, e *billing.Entry) api.Booking {
 	n := e.Amount(books.Customer(e.Customer))
 	return api.Booking{
-		Number: e.Number, Kind: string(e.Kind), Customer: account.Handle(e.Customer), At: e.At, Amount: int64(n), Text: api.Amount(n), Reference: e.Reference, By: e.By, Why: e.Text,
+		Number: e.Number, Kind: string(e.Kind), Customer: account.Handle(e.Customer), At: e.At, Amount: int64(n), Text: api.Amount(n), Reference: e.Reference, By: worker(ctx, e.By), Why: e.Text,
 	}
+}
+
+func bookings(ctx context.Context, all []billing.Entry) []api.Booking {
+	return views(all, func(e *billing.Entry) api.Booking { return bookingView(ctx, e) })
 }
 
 func (s *Server) getAccount(ctx context.Context, c book.CustomerView, _ *api.AccountID) (out api.Account, err error) {
 	if s.d.Billing == nil {
 		return out, unavailable("billing")
 	}
-	owes, err := s.d.Billing.Balance(ctx, c.ID)
+	owes, err := s.d.Billing.Account(ctx, c.ID, time.Now())
 	if err != nil {
 		return out, err
 	}
@@ -297,7 +342,8 @@ func (s *Server) getAccount(ctx context.Context, c book.CustomerView, _ *api.Acc
 		}
 	}
 	return api.Account{
-		Customer: account.Handle(c.ID), Balance: int64(owes), Text: api.Amount(owes), Unbilled: int64(used), NotYet: api.Amount(used), Entries: views(entries, bookingView),
+		Customer: account.Handle(c.ID), Balance: int64(owes.Owes), Text: api.Amount(owes.Owes), Unbilled: int64(used), NotYet: api.Amount(used), Entries: bookings(ctx, entries),
+		Asked: int64(owes.Asked), Overdue: int64(owes.Overdue), Disputed: int64(owes.Disputed), Planned: int64(owes.Planned),
 	}, nil
 }
 
@@ -316,7 +362,7 @@ func (s *Server) addCredit(ctx context.Context, c book.CustomerView, in *api.Cre
 	if err != nil {
 		return out, s.billed(err, "customer", in.Customer)
 	}
-	return bookingView(&e), nil
+	return bookingView(ctx, &e), nil
 }
 
 func (s *Server) exportCredit(ctx context.Context, in *struct {

@@ -62,6 +62,8 @@ func TestBillsAndPayments(t *testing.T) {
 		want               string
 	}{
 		{"GET", "/v1/bills", "", 200, `"total_text":"£156.39"`},
+		{"GET", "/v1/bills", "", 200, `"left_micro":155190000,"asked_micro":155190000`}, // a pound, with VAT, was credited
+		{"GET", "/v1/credits?customer=acme", "", 200, `"net_micro":1000000,"vat_micro":200000,"vat_percent":"20","amount_micro":1200000`},
 		{"GET", "/v1/bills/1", "", 200, `"sums":[{"line":"acme-1","country":"CU","calls":1,"talk_ms":60000,"net_micro":130325100}]`},
 		{"GET", "/v1/bills/1", "", 200, `"rounded_micro":120`},
 		{"GET", "/v1/bills/1/calls?line=acme-1&country=CU", "", 200, `"net_micro":130325100`},

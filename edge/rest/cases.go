@@ -235,7 +235,16 @@ func (s *Server) listCaseCalls(ctx context.Context, c *desk.Cases, in *caseCalls
 	if err != nil {
 		return out, s.aboutCase(err, in.ID)
 	}
-	return list(views(all, func(c *casework.CaseCall) api.CaseCall { return s.caseCallView(ctx, c) }), in.Limit, func(c *api.CaseCall) string { return c.Call }), nil
+	made, err := c.Made(ctx, all)
+	view := func(c *casework.CaseCall) api.CaseCall {
+		out, r := s.caseCallView(ctx, c), made[c.Call]
+		out.Number, out.TalkMS = r.Number, r.Talk.Milliseconds()
+		return out
+	}
+	if err != nil {
+		return out, s.aboutCase(err, in.ID)
+	}
+	return list(views(all, view), in.Limit, func(c *api.CaseCall) string { return c.Call }), nil
 }
 
 // caseNumbersInput says of which case, and where the list continues.

@@ -87,6 +87,9 @@ func (s *Server) getSettlement(ctx context.Context, d *settle.Desk, in *api.Sett
 	if err != nil {
 		return out, s.unsettled(err, "case", in.ID)
 	}
+	if own(ctx) != "" {
+		x.ForCustomers()
+	}
 	l := &x.List
 	out = api.CaseSettlement{
 		Case: in.ID, Cost: x.Cost || in.Cost, Steps: stepsOf(l), Charged: int64(x.Charged), ToPay: int64(x.ToPay), Disputed: int64(l.Disputed.Amount),
@@ -96,8 +99,11 @@ func (s *Server) getSettlement(ctx context.Context, d *settle.Desk, in *api.Sett
 	if own(ctx) == "" {
 		out.Claimed, out.Kept, out.Held = int64(l.Claimed), int64(l.Kept), int64(l.Held)
 	}
+	for _, u := range x.Unpriced() {
+		out.Unpriced = append(out.Unpriced, api.NoCostPrice{Why: u.Why, Calls: u.Calls})
+	}
 	if in.Calls {
-		out.Calls = views(x.Calls, func(c *settle.Call) api.SettledCall { return settledView(ctx, c) })
+		out.Calls = views(x.Calls, settledView)
 	}
 	return out, nil
 }
@@ -128,20 +134,12 @@ func (s *Server) settlementView(ctx context.Context, x *core.Settlement) api.Set
 	}
 }
 
-// settledView is one call. Whose price list it is, is nothing to customers.
-func settledView(ctx context.Context, c *settle.Call) api.SettledCall {
+func settledView(c *settle.Call) api.SettledCall {
 	r := &c.Rated
-	out := api.SettledCall{
+	return api.SettledCall{
 		Call: string(c.ID), Verdict: string(c.Verdict), Charged: int64(c.Charged), Ours: int64(c.Ours), ToCost: int64(c.ToCost), Credit: int64(c.Credit), Refund: int64(c.Refund),
 		ToPay: int64(c.ToPay), Priced: r.Priced, CostIs: int64(r.Cost), Rate: int64(r.PerMinute), Place: r.Name, Deck: r.Deck, Version: r.Version, Why: r.Why,
 	}
-	if own(ctx) != "" {
-		out.Deck, out.Version = "", 0
-		if out.Why != "" {
-			out.Why = "there is no cost price for it"
-		}
-	}
-	return out
 }
 
 func (s *Server) settleCase(ctx context.Context, d *settle.Desk, in *api.SettlementNew) (out api.Settlement, err error) {

@@ -30,6 +30,8 @@ var _ = serves(func(s *Server) {
 type accountView struct {
 	Balance string
 	Sense   string // owed, nothing, or paid ahead
+	Parts   []tag  // of what is owed: overdue, in dispute, in a plan
+	Asked   string // what of it is to be paid on the days of the bills; "": all, or nothing is owed
 	Bills   []billRow
 	Paid    []paidRow
 }
@@ -37,6 +39,34 @@ type accountView struct {
 type billRow struct {
 	Path, Number, Sum string
 	Until, Due        time.Time
+	Left              string // to pay of it, where that is less than Sum; "" is all or nothing
+	Tags              []tag
+}
+
+// owedParts says what of a debt is overdue, in dispute or in a plan.
+func (s *Server) owedParts(q *query, overdue, disputed, planned money.Micro) (out []tag) {
+	for _, x := range []struct {
+		sum  money.Micro
+		look string
+		says word
+	}{{overdue, "grave", "money.is-overdue"}, {disputed, "warn", "money.in-dispute"}, {planned, "", "money.in-plan"}} {
+		if x.sum > 0 {
+			out = append(out, tag{x.look, "", q.t(x.says, "sum", s.reader.money(x.sum))})
+		}
+	}
+	return out
+}
+
+// unpaidTags say where a bill stands.
+func (s *Server) unpaidTags(q *query, u *billing.Unpaid) []tag {
+	if u.Left == 0 {
+		return []tag{{"good", "", q.t("money.is-paid")}}
+	}
+	overdue := money.Micro(0)
+	if u.Overdue(q.now) {
+		overdue = u.Asked
+	}
+	return s.owedParts(q, overdue, u.Disputed, u.Planned)
 }
 
 type paidRow struct {
@@ -57,15 +87,18 @@ func (s *Server) account(q *query) (*accountView, error) {
 	if err := q.may("get-account"); err != nil {
 		return nil, err
 	}
-	owes, err := s.d.Billing.Balance(q.Context(), q.Customer)
+	a, err := s.d.Billing.Account(q.Context(), q.Customer, q.now)
 	if err != nil {
 		return nil, err
 	}
-	v := &accountView{Balance: s.reader.money(max(owes, -owes)), Sense: q.t("money.owed")}
-	if owes == 0 {
+	v := &accountView{Balance: s.reader.money(max(a.Owes, -a.Owes)), Sense: q.t("money.owed"), Parts: s.owedParts(q, a.Overdue, a.Disputed, a.Planned)}
+	switch {
+	case a.Owes == 0:
 		v.Sense = q.t("money.even")
-	} else if owes < 0 {
+	case a.Owes < 0:
 		v.Sense = q.t("money.ahead")
+	case a.Asked != a.Owes:
+		v.Asked = s.reader.money(a.Asked)
 	}
 	bills, err := s.d.Billing.Bills(q.Context(), billing.Filter{Customer: q.Customer, State: billing.Issued, Limit: latest})
 	if err != nil {
@@ -73,7 +106,12 @@ func (s *Server) account(q *query) (*accountView, error) {
 	}
 	for i := range bills {
 		b := &bills[i]
-		v.Bills = append(v.Bills, billRow{billPath(b.Number), q.t("money.bill", "n", b.Number), s.reader.money(b.Gross), q.at(b.Until), q.at(b.Due)})
+		u := a.Of(b.Number)
+		r := billRow{Path: billPath(b.Number), Number: q.t("money.bill", "n", b.Number), Sum: s.reader.money(b.Gross), Until: q.at(b.Until), Due: q.at(b.Due), Tags: s.unpaidTags(q, &u)}
+		if u.Left > 0 && u.Left < b.Gross {
+			r.Left = s.reader.money(u.Left)
+		}
+		v.Bills = append(v.Bills, r)
 	}
 	entries, err := s.d.Billing.Entries(q.Context(), q.Customer, "", 0, 3*latest)
 	if err != nil {
@@ -121,6 +159,8 @@ type billView struct {
 	Net, VAT, Total  string
 	VATWord          string
 	Rounded          string    // what the rounding took away, in words; "" is nothing
+	Left, Asked      string    // of the total, and what of that is asked for
+	Tags             []tag     // where it stands
 	Credits          []paidRow // credit notes for its calls
 	Opened           *billCalls
 }
@@ -178,11 +218,16 @@ func (s *Server) bill(q *query) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	c := money.Billing()
+	a, err := s.d.Billing.Account(q.Context(), b.Customer, q.now)
+	if err != nil {
+		return page{}, err
+	}
+	u, c := a.Of(b.Number), money.Billing()
 	exact := func(m money.Micro) string { return signed(c.Amount(m)) }
 	v := billView{
 		Path: billPathFor(q, b.Number), From: q.at(b.From), Until: q.at(b.Until), Due: q.at(b.Due), Calls: q.t("calls.n", "n", b.Calls), Net: exact(b.Net), VAT: exact(b.VAT),
 		VATWord: q.t("money.vat", "rate", b.Rate.String()), Total: exact(b.Gross),
+		Left: exact(u.Left), Asked: exact(u.Asked), Tags: s.unpaidTags(q, &u),
 	}
 	if rounded := b.Net + b.VAT - b.Gross; rounded != 0 {
 		v.Rounded = q.t("money.rounded", "sum", exact(rounded))

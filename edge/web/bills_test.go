@@ -52,7 +52,7 @@ func TestABillOpensByLineCountryAndCall(t *testing.T) {
 	}
 	p.shows("money", b.get("/money"), "You owe", "£56.39", "£156.39", "Payment")
 	at := billPath(mine[0].Number)
-	p.shows("bill", b.get(at), "£156.39 by", "£130.3251", "£26.06502", "rounded down by £0.00012", "Cuba")
+	p.shows("bill", b.get(at), "£156.39 by", "Left to pay", "£56.39", "£130.3251", "£26.06502", "rounded down by £0.00012", "Cuba")
 	if w := b.get(at + "?line=2001&country=CU"); w.Code != 200 {
 		t.Fatalf("opened: %d %v %s", w.Code, w.Header(), w.Body)
 	}
@@ -103,6 +103,7 @@ func TestFinance(t *testing.T) {
 	want(t, "what is left", finance.get("/staff/money?run=1&bills=7&left=40&after=x&seen=500"), 200, "40 customers are left")
 	unpaid := finance.get("/staff/money")
 	want(t, "unpaid", unpaid, 200, "£78.19 is unpaid, on one bill.")
+	want(t, "what is asked for", unpaid, 200, "Asked for")
 	want(t, "the bill", finance.get("/staff/money/bills/1"), 200, "£78.19")
 	want(t, "its file", finance.get("/staff/money/bills/1/file?format=csv"), 200, "")
 	pay := []string{"do", "pay", "customer", "acme", "amount", "8.19", "reference", "R1", "text", nasty[:40]}

@@ -72,7 +72,9 @@ type sumRow struct {
 type caseCallRow struct {
 	ID, Path string
 	Line     template.HTML
+	Number   template.HTML // "": its record is gone
 	At       time.Time
+	Talk     string
 	Retail   money.Micro
 	State    tag
 	Why      template.HTML
@@ -274,8 +276,16 @@ func (s *Server) caseCalls(q *query, f *desk.File, v *caseView) error {
 		}
 		v.More = v.Path + "?" + on.Encode() + "#calls"
 	}
+	made, err := s.d.Cases.Made(q.Context(), all)
+	if err != nil {
+		return err
+	}
 	for i := range all {
-		v.Calls = append(v.Calls, s.caseCallRow(q, &all[i]))
+		row := s.caseCallRow(q, &all[i])
+		if r, ok := made[all[i].Call]; ok {
+			row.Number, row.Talk = s.number(r.Number, r.Dialled), s.reader.length(r.Talk)
+		}
+		v.Calls = append(v.Calls, row)
 	}
 	if err := s.pickVerdicts(q, f, v, filter.Verdict); err != nil {
 		return err

@@ -34,6 +34,8 @@ const maxBank = 8 << 20
 type financeView struct {
 	Unpaid        []unpaidRow
 	More          bool
+	Parts         []tag  // of what is unpaid: overdue, in dispute, in plans
+	Plans         string // where all plans are; "" is nowhere
 	Paid, Credits []bookedRow
 	PaidPager     pager
 	Run           *runView
@@ -51,7 +53,10 @@ type unpaidRow struct {
 	Who          template.HTML
 	Due          time.Time
 	Overdue      bool
-	Gross, Open  string
+	Gross, Left  string
+	Asked        string
+	Disputed     string // "" is nothing
+	Planned      string
 	Reminders    int64
 }
 
@@ -85,37 +90,56 @@ func (s *Server) finance(q *query, wrongs []field, fault string) (page, error) {
 	if did := word("finance.did-" + get.Get("did")); len(q.words.texts[did]) > 0 {
 		v.Toast = &toast{Text: q.t(did, "number", harmless(get.Get("number"), 20), "skipped", harmless(get.Get("skipped"), 20), "sum", harmless(get.Get("sum"), 30))}
 	}
-	unpaid, total, more, err := s.d.Billing.Unpaid(q.Context())
+	debts, err := s.d.Billing.Debts(q.Context(), q.now)
 	if err != nil {
 		return page{}, err
 	}
-	v.More = more
-	overdue := 0
-	for i := range unpaid {
-		u := &unpaid[i]
-		r := unpaidRow{Path: staffBill(u.Number), Number: q.t("money.bill", "n", u.Number), Who: s.customerLink(u.Customer), Due: q.at(u.Due), Overdue: u.Overdue(q.now), Gross: s.reader.money(u.Gross), Open: s.reader.money(u.Open), Reminders: u.Reminders}
-		if r.Overdue {
-			overdue++
-		}
-		if len(v.Unpaid) < maxUnpaid {
-			v.Unpaid = append(v.Unpaid, r)
-		}
-	}
-	v.More = v.More || len(unpaid) > maxUnpaid
+	s.unpaid(q, &debts, &v)
 	if err := s.booked(q, &v); err != nil {
 		return page{}, err
 	}
 	s.moneyForms(q, &v, wrongs)
-	title := q.t("finance.title", "n", len(unpaid), "sum", s.reader.money(total))
+	title, err := s.financeTitle(q, &debts)
+	return page{name: "finance", title: title, nav: "/staff/money", shape: "staff", data: v}, err
+}
+
+// unpaid lists the bills that are not paid.
+func (s *Server) unpaid(q *query, debts *billing.Debts, v *financeView) {
+	some := func(m money.Micro) string {
+		if m == 0 {
+			return ""
+		}
+		return s.reader.money(m)
+	}
+	for i := range debts.Unpaid[:min(len(debts.Unpaid), maxUnpaid)] {
+		u := &debts.Unpaid[i]
+		v.Unpaid = append(v.Unpaid, unpaidRow{
+			Path: staffBill(u.Number), Number: q.t("money.bill", "n", u.Number), Who: s.customerLink(u.Customer), Due: q.at(u.Due), Overdue: u.Overdue(q.now),
+			Gross: s.reader.money(u.Gross), Left: s.reader.money(u.Left), Asked: s.reader.money(u.Asked), Disputed: some(u.Disputed), Planned: some(u.Planned), Reminders: u.Reminders,
+		})
+	}
+	v.More = debts.More || len(debts.Unpaid) > maxUnpaid
+	v.Parts = s.owedParts(q, debts.Overdue, debts.Disputed, debts.Planned)
+	if s.known("/staff/plans") != "" && q.may("list-plans") == nil {
+		v.Plans = "/staff/plans"
+	}
+}
+
+func (s *Server) financeTitle(q *query, debts *billing.Debts) (string, error) {
+	if len(debts.Unpaid) == 0 {
+		return s.nothingUnpaid(q)
+	}
+	overdue := 0
+	for i := range debts.Unpaid {
+		if debts.Unpaid[i].Overdue(q.now) {
+			overdue++
+		}
+	}
+	title := q.t("finance.title", "n", len(debts.Unpaid), "sum", s.reader.money(debts.Left))
 	if overdue > 0 {
 		title += " " + q.t("finance.overdue-n", "n", overdue)
 	}
-	if len(unpaid) == 0 {
-		if title, err = s.nothingUnpaid(q); err != nil {
-			return page{}, err
-		}
-	}
-	return page{name: "finance", title: title, nav: "/staff/money", shape: "staff", data: v}, nil
+	return title, nil
 }
 
 // nothingUnpaid says that all bills are paid, where there are any.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"html/template"
 
 	"ringfence/core/money"
@@ -13,6 +14,7 @@ var _ = serves(func(s *Server) {
 		return
 	}
 	s.page("GET /money/plans", customer, s.plans)
+	s.page("GET /staff/plans", staff, s.staffPlans)
 })
 
 // plansView are a customer's plans: what is due when, and what happens when it is missed.
@@ -52,4 +54,61 @@ func (s *Server) plans(q *query) (page, error) {
 		v.How = append(v.How, q.mark(key, "days", int(core.Grace.Hours()/24)))
 	}
 	return page{name: "plans", title: title, nav: "/money", crumbs: []crumb{{q.t("frame.money"), "/money"}, {q.t("settle.plans"), ""}}, data: v}, nil
+}
+
+// staffPlansView are the plans of all customers.
+type staffPlansView struct {
+	Rows         []staffPlan
+	All, AllText string
+	Pager        pager
+}
+
+type staffPlan struct {
+	planView
+	Who template.HTML
+}
+
+// staffPlans are those that something is still to be paid by, those that ended first; with all=1 also those that are over.
+func (s *Server) staffPlans(q *query) (page, error) {
+	if err := q.may("list-plans"); err != nil {
+		return page{}, err
+	}
+	filters := []settle.PlanFilter{{State: core.PlanBroken, Limit: maxCaseRows}, {State: core.PlanRunning, Limit: maxCaseRows}}
+	v := staffPlansView{All: "/staff/plans?all=1", AllText: q.t("settle.plans-all")}
+	whole := q.form.Get("all") != ""
+	if whole {
+		filters = []settle.PlanFilter{{Before: q.number("before"), Limit: maxCaseRows + 1}}
+		v.All, v.AllText = "/staff/plans", q.t("settle.plans-running")
+	}
+	var all []core.Plan
+	for _, f := range filters {
+		some, err := s.d.Settle.Plans(q.Context(), "", f)
+		if err != nil {
+			return page{}, err
+		}
+		all = append(all, some...)
+	}
+	if whole && len(all) > maxCaseRows {
+		all = all[:maxCaseRows]
+		v.Pager.Next = fmt.Sprintf("/staff/plans?all=1&before=%d", all[maxCaseRows-1].ID)
+	}
+	rest, broken := money.Micro(0), 0
+	for i := range all {
+		p := &all[i]
+		rest = rest.Add(p.Standing(q.now).Rest)
+		if p.State == core.PlanBroken {
+			broken++
+		}
+		v.Rows = append(v.Rows, staffPlan{s.planView(q, p), s.customerLink(p.Customer)})
+	}
+	title := q.t("settle.plans-title", "n", len(all), "sum", s.reader.money(rest))
+	switch {
+	case whole:
+		title = q.t("settle.plans-title-all")
+	case len(all) == 0:
+		title = q.t("settle.plans-no")
+	case broken > 0:
+		title += " " + q.t("settle.plans-broken", "n", broken)
+	}
+	return page{name: "staffplans", title: title, nav: "/staff/money", shape: "staff", crumbs: []crumb{{q.t("frame.finance"), "/staff/money"}}, data: v}, nil
 }

@@ -51,6 +51,7 @@ type owedView struct {
 	Past     []settledRow
 	Plans    []planView
 	Claims   []claimRow
+	Unpriced []string // why calls that are owed keep their price, when others come down to cost price
 }
 
 // fallRow is a step of the list, with what is left before and after it.
@@ -122,6 +123,11 @@ func (s *Server) caseOwed(q *query, f *desk.File, path string) (*owedView, error
 	for i := range x.Plans {
 		v.Plans = append(v.Plans, s.planView(q, &x.Plans[i]))
 	}
+	if x.Cost || trial {
+		for _, u := range x.Unpriced() {
+			v.Unpriced = append(v.Unpriced, q.t("settle.unpriced-why", "n", u.Calls, "why", sentence(harmless(u.Why, 160))))
+		}
+	}
 	return v, nil
 }
 
@@ -134,7 +140,7 @@ func (s *Server) fall(q *query, l *core.List) (rows []fallRow) {
 		text word
 		step core.Step
 	}{{"settle.ours", l.Ours}, {"settle.to-cost", l.ToCost}, {"settle.credit", l.Credit}, {"settle.refund", l.Refund}} {
-		if x.text == "settle.refund" && x.step.Amount == 0 { // the others always stand there, so that nobody looks for them
+		if x.step.Amount == 0 {
 			continue
 		}
 		after := left - x.step.Amount

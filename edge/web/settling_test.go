@@ -118,7 +118,7 @@ func (a *affair) falls(what string, d doc) (out []string) {
 	for _, li := range d.all("ul.falling li b.num") {
 		out = append(out, text(li))
 	}
-	if len(out) < 5 {
+	if len(out) < 2 {
 		a.t.Fatalf("%s: the list has %q", what, out)
 	}
 	return out
@@ -132,13 +132,10 @@ func (a *affair) asAPI(cost bool) (out []string) {
 	l := &x.List
 	left := l.Charged.Amount
 	out = append(out, money.Billing().Amount(left))
-	for _, s := range []money.Micro{l.Ours.Amount, l.ToCost.Amount, l.Credit.Amount} {
-		left -= s
-		out = append(out, signed(money.Billing().Amount(-s)))
-	}
-	if l.Refund.Amount > 0 {
-		left -= l.Refund.Amount
-		out = append(out, signed(money.Billing().Amount(-l.Refund.Amount)))
+	for _, s := range []money.Micro{l.Ours.Amount, l.ToCost.Amount, l.Credit.Amount, l.Refund.Amount} {
+		if left -= s; s != 0 { // a step that takes nothing off does not stand on the page
+			out = append(out, signed(money.Billing().Amount(-s)))
+		}
 	}
 	if left != l.ToPay.Amount {
 		a.t.Errorf("to pay %d, and %d is left", l.ToPay.Amount, left)
@@ -162,14 +159,16 @@ func TestSettlePages(t *testing.T) {
 	_, cara := a.enter(a.acme, "cara", person.Owner)
 	_, eve := a.enter(a.bravo, "eve", person.Owner)
 	const ours, theirs = "/staff/cases/1", "/cases/1"
-	a.same("in dispute", checkStaff(t, cara.get(theirs)), false, "£6.00", "£0.00", "£0.00", "£0.00", "£6.00")
+	a.same("in dispute", checkStaff(t, cara.get(theirs)), false, "£6.00", "£6.00")
 	want(t, "nothing to decide", tom.post(ours, "do", "settle"), 409, "nothing has changed")
 	want(t, "too early", tom.post(ours, "do", "plan", "count", "3", "first", "2099-01-01"), 409, "still in dispute")
 	a.decide(casework.Upheld, a.calls[2])
 	a.decide(casework.Owed, a.calls[:2]...)
-	a.same("decided", checkStaff(t, tom.get(ours)), false, "£6.00", "−£2.00", "£0.00", "£0.00", "£4.00")
+	want(t, "which number", tom.get(ours), 200, "+371 6000 0110")
+
+	a.same("decided", checkStaff(t, tom.get(ours)), false, "£6.00", "−£2.00", "£4.00")
 	trial := tom.get(ours + "?cost=1")
-	a.same("at cost price", checkStaff(t, trial), true, "£6.00", "−£2.00", "−£3.60", "£0.00", "£0.40")
+	a.same("at cost price", checkStaff(t, trial), true, "£6.00", "−£2.00", "−£3.60", "£0.40")
 	want(t, "it says so", trial, 200, "Nothing is decided")
 	if w := cara.get(theirs + "?cost=1"); strings.Contains(w.Body.String(), "Nothing is decided") || strings.Contains(w.Body.String(), "At cost price?") {
 		t.Error("a customer sees what cost price would make of it")
@@ -183,7 +182,7 @@ func TestSettlePages(t *testing.T) {
 	f, err := a.cases.Case(t.Context(), desk.Who{Actor: "t"}, 1)
 	fatal(t, err)
 	fatal(t, a.cases.Second(t.Context(), desk.Who{Actor: "staff/maya"}, 1, f.Items[len(f.Items)-1].N, true, "seen"))
-	a.same("in force", checkStaff(t, cara.get(theirs)), false, "£6.00", "−£2.00", "−£3.60", "£0.00", "£0.40")
+	a.same("in force", checkStaff(t, cara.get(theirs)), false, "£6.00", "−£2.00", "−£3.60", "£0.40")
 
 	want(t, "a wrong day", tom.post(ours, "do", "plan", "count", "2", "first", nasty[:60]), 409, "2026-12-24")
 	want(t, "a wrong sum", tom.post(ours, "do", "plan", "count", "2", "first", "2099-01-01", "plan-amount", "x"), 409, "an amount such as")
@@ -193,6 +192,8 @@ func TestSettlePages(t *testing.T) {
 	want(t, "hers", cara.get("/money/plans"), 200, "£0.24 is due on")
 	checkStaff(t, cara.get("/money/plans"))
 	want(t, "on the case", cara.get(theirs), 200, "£0.48 in instalments")
+	want(t, "staff's list", tom.get("/staff/plans"), 200, "One plan is being paid, £0.48 of it is left.")
+	checkStaff(t, tom.get("/staff/plans"))
 	want(t, "no such payment", tom.post(ours, "do", "pay-plan", "reference", nasty[:60]), 409, "book it first")
 	for _, reference := range []string{"BACS 1", "BACS 2"} {
 		_, err := a.deps.Billing.Pay(t.Context(), billing.Payment{Customer: a.acme, Amount: 240_000, Reference: reference, By: "bank"})
@@ -206,6 +207,8 @@ func TestSettlePages(t *testing.T) {
 	want(t, "twice", tom.post(ours, "do", "pay-plan", "reference", "BACS 1"), 409, "BACS 1")
 	want(t, "the rest, early", tom.post(ours, "do", "pay-plan", "reference", "BACS 2"), 303, "did=pay-plan")
 	want(t, "all is paid", cara.get("/money/plans"), 200, "Everything agreed is paid")
+	want(t, "no plan is left", tom.get("/staff/plans"), 200, "No plan in instalments is being paid")
+	want(t, "but on the list of all", tom.get("/staff/plans?all=1"), 200, "Plan 1")
 	want(t, "nothing is left to pay", tom.post(ours, "do", "pay-plan", "reference", "BACS 2"), 409, "a case with a plan")
 	want(t, "another customer has none", eve.get("/money/plans"), 200, "There is no plan to pay in instalments")
 	for _, path := range []string{theirs, theirs + "?cost=1"} {
@@ -215,7 +218,7 @@ func TestSettlePages(t *testing.T) {
 		want(t, "a customer's own "+do, cara.post(theirs, "do", do, "count", "2", "first", "2099-01-01"), 403, "")
 		want(t, "another customer's "+do, eve.post(theirs, "do", do), 403, "")
 	}
-	for _, path := range []string{"/money/plans", "/staff/claims", "/staff/claims/1"} {
+	for _, path := range []string{"/money/plans", "/staff/plans", "/staff/claims", "/staff/claims/1"} {
 		want(t, path, a.browser().get(path), 401, "Sign in first")
 	}
 }
@@ -267,7 +270,7 @@ func TestClaimPages(t *testing.T) {
 		}
 	}
 	// Its part for calls of the case is passed on, and what was asked of the carrier is nothing to the customer.
-	a.same("passed on", checkStaff(t, cara.get("/cases/1")), false, "£6.00", "£0.00", "£0.00", "−£0.068082", "£5.931918")
+	a.same("passed on", checkStaff(t, cara.get("/cases/1")), false, "£6.00", "−£0.068082", "£5.931918")
 	if text := cara.get("/cases/1").Body.String(); strings.Contains(text, "claimed") || strings.Contains(text, "carrier-north") {
 		t.Error("a customer reads of the claim")
 	}
@@ -287,6 +290,7 @@ func TestSettleRoutesAskTheirRole(t *testing.T) {
 	body, kind := formWith(t, "", nil)
 	rows := map[string]asked{
 		"GET /staff/claims":                   {"/staff/claims", nil, []string{"list-claims"}},
+		"GET /staff/plans":                    {"/staff/plans?all=1", nil, []string{"list-plans"}},
 		"GET /staff/claims/{claim}":           {"/staff/claims/1", nil, []string{"get-claim"}},
 		"POST /staff/claims/{claim}":          {"/staff/claims/1", []string{"do", "answer"}, []string{"answer-claim"}},
 		"POST /staff/claims/{claim}/invoice":  {"/staff/claims/1/invoice", nil, []string{"import-invoice"}},
@@ -300,7 +304,7 @@ func TestSettleRoutesAskTheirRole(t *testing.T) {
 		"GET /staff/cases/{case} and its sum": {"/staff/cases/1?cost=1", nil, []string{"get-case"}},
 	}
 	for pattern, area := range a.areas {
-		if _, ok := rows[pattern]; area == staff && !ok && strings.Contains(pattern, "/staff/claims") {
+		if _, ok := rows[pattern]; area == staff && !ok && (strings.Contains(pattern, "/staff/claims") || strings.Contains(pattern, "/staff/plans")) {
 			t.Errorf("%s has no row", pattern)
 		}
 	}

@@ -47,8 +47,8 @@ type Options struct {
 	Day      int         // of the month, in the provider's zone, on which the last one is billed; 0: only when somebody asks for it
 	Node     string      // which node this is
 	Remind   books.Reminders
-	// NotAsked is what of a balance is not to be asked for yet: calls in dispute, and instalments to come. nil: nothing.
-	NotAsked func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
+	// Later is what of a balance instalments to come are over, which nobody is asked for yet. nil: nothing.
+	Later func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
 	// Alone is what one member of staff may credit a customer by hand within CreditSpan. nil: any sum.
 	Alone func() money.Micro
 	Log   *slog.Logger
@@ -97,16 +97,6 @@ func (b *Billing) Balance(ctx context.Context, customer string) (money.Micro, er
 		return 0, err
 	}
 	return all[0], nil
-}
-
-// Asked is the part of a balance that a customer is to pay now: calls in dispute and instalments to come are not collected or reminded of.
-func (b *Billing) Asked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
-	owes, err := b.Balance(ctx, customer)
-	if err != nil || b.o.NotAsked == nil {
-		return max(0, owes), err
-	}
-	later, err := b.o.NotAsked(ctx, customer, now)
-	return max(0, owes-later), err
 }
 
 // Entries are what was booked for a customer, or of a kind, newest first.

@@ -39,7 +39,7 @@ func TestReminders(t *testing.T) {
 	p := newProvider(t)
 	ctx := t.Context()
 	later := money.Micro(0)
-	o := billing.Options{Store: p.db, Book: p.book, Remind: books.Reminders{-3, 3, 14}, NotAsked: func(context.Context, string, time.Time) (money.Micro, error) { return later, nil }}
+	o := billing.Options{Store: p.db, Book: p.book, Remind: books.Reminders{-3, 3, 14}, Later: func(context.Context, string, time.Time) (money.Micro, error) { return later, nil }}
 	a, b := billing.New(o), billing.New(o)
 	p.settle(t, "acme", "a-1", november, 100*money.Pound)
 	_, err := a.Run(ctx, billing.Run{Now: true, By: "tom"}, november.Add(time.Hour))
@@ -145,5 +145,43 @@ func TestNobodyIsRemindedOfWhatTheyDispute(t *testing.T) {
 	must(t, p.db.WriteCase(ctx, store.CaseWrite{Calls: all}))
 	if n, err := late.Remind(ctx, due.AddDate(0, 0, 9)); err != nil || n != 1 || p.lastReminder(t).Gross != 60*money.Pound {
 		t.Errorf("withdrawn: %d %v %+v", n, err, p.reminders(t))
+	}
+}
+
+// TestABalanceSaysWhatIsAskedFor guards that what is in dispute or in a plan is named, not asked for, and that the parts add up.
+func TestABalanceSaysWhatIsAskedFor(t *testing.T) {
+	p := newProvider(t)
+	ctx := t.Context()
+	later := money.Micro(0)
+	b := billing.New(billing.Options{Store: p.db, Book: p.book, VAT: books.Rates{{Rate: 20_000}}, Later: func(context.Context, string, time.Time) (money.Micro, error) { return later, nil }})
+	month := func(n int) time.Time { return november.AddDate(0, n, 0) }
+	var bad call.ID
+	for n := range 2 {
+		bad = p.settle(t, "acme", "a-1", month(n), 50*money.Pound)
+		_, err := b.Run(ctx, billing.Run{Now: true, By: "tom"}, month(n).Add(time.Hour))
+		must(t, err)
+	}
+	c := casework.Case{ID: 1, Customer: "acme", State: casework.Open, Opened: november}
+	calls := []casework.CaseCall{{Case: 1, Call: bad, Customer: "acme", Line: "a-1", Begun: month(1), State: casework.Judged, Retail: 50 * money.Pound}}
+	must(t, p.db.WriteCase(ctx, store.CaseWrite{Case: &c, Calls: calls}))
+	later = 20 * money.Pound
+	now := month(1).Add(2 * time.Hour)
+	a, err := b.Account(ctx, "acme", now)
+	must(t, err)
+	if a.Owes != 120*money.Pound || a.Asked != 40*money.Pound || a.Overdue != 40*money.Pound || a.Disputed != 60*money.Pound || a.Planned != 20*money.Pound {
+		t.Errorf("%+v", a)
+	}
+	if u := a.Of(2); u.Left != 60*money.Pound || u.Asked != 0 || u.Overdue(now.AddDate(1, 0, 0)) {
+		t.Errorf("the bill in dispute: %+v", u)
+	}
+	d, err := b.Debts(ctx, now)
+	must(t, err)
+	if len(d.Unpaid) != 2 || d.Unpaid[0].Number != 1 || d.Left != 120*money.Pound || d.Asked != 40*money.Pound || d.Disputed != 60*money.Pound || d.Planned != 20*money.Pound {
+		t.Errorf("of all: %+v", d)
+	}
+	_, err = b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 120 * money.Pound, Reference: "1", By: "tom"})
+	must(t, err)
+	if a, err = b.Account(ctx, "acme", now); err != nil || a.Asked != 0 || a.Disputed != 0 || len(a.Unpaid) != 0 {
+		t.Errorf("paid: %+v %v", a, err)
 	}
 }

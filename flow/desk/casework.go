@@ -327,6 +327,20 @@ func (c *Cases) Calls(ctx context.Context, who Who, f CaseCallFilter) ([]casewor
 	return c.o.Store.CaseCalls(ctx, f)
 }
 
+// Made are the records of calls of a case, of as many as there still are.
+func (c *Cases) Made(ctx context.Context, calls []casework.CaseCall) (map[CallID]CDR, error) {
+	out := make(map[CallID]CDR, len(calls))
+	for i := range calls {
+		r, err := c.o.Records.CDR(ctx, calls[i].Call)
+		if err == nil {
+			out[r.ID] = r
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // About are the disputes about some calls, of those who may see them.
 func (c *Cases) About(ctx context.Context, who Who, calls []CallID) ([]casework.CaseCall, error) {
 	if len(calls) == 0 {

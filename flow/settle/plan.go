@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ringfence/core/books"
-	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
@@ -331,35 +330,6 @@ func (d *Desk) Run(ctx context.Context) {
 				d.o.Log.Warn("what is due in the settling of cases was not done", "error", err)
 			}
 		}
-	}
-}
-
-// NotAsked is what of a customer's balance is not to be asked for yet: billed calls in dispute, with VAT, and instalments to come.
-func (d *Desk) NotAsked(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
-	later, err := d.NotDue(ctx, customer, now)
-	if err != nil {
-		return 0, err
-	}
-	bills, err := d.o.Billing.Bills(ctx, billing.Filter{Customer: customer, Limit: 1})
-	if err != nil || len(bills) == 0 {
-		return later, err
-	}
-	f := store.CaseCallFilter{Customer: customer, States: []casework.Dispute{casework.Disputed, casework.Judged}, Limit: perPage}
-	for net, first := money.Micro(0), call.ID(""); ; {
-		page, err := d.o.Store.CaseCalls(ctx, f)
-		if err != nil {
-			return 0, err
-		}
-		for i := range page {
-			if page[i].Begun.Before(bills[0].Until) {
-				net, first = net.Add(page[i].Retail), page[i].Call
-			}
-		}
-		if len(page) < f.Limit {
-			disputed, err := d.o.Billing.Gross(ctx, customer, first, net)
-			return later.Add(disputed), err
-		}
-		f.After = page[len(page)-1].Call
 	}
 }
 

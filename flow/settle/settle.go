@@ -335,6 +335,9 @@ func (d *Desk) Look(ctx context.Context, customer string, id int64, cost bool) (
 	if out.ToPay, err = d.gross(ctx, s, out.List.ToPay.Amount); err != nil {
 		return out, err
 	}
+	if customer != "" {
+		out.ForCustomers()
+	}
 	for i := range out.Past {
 		out.Past[i].Shares = nil
 	}
@@ -342,6 +345,39 @@ func (d *Desk) Look(ctx context.Context, customer string, id int64, cost bool) (
 		return out, err
 	}
 	return out, nil
+}
+
+// NoPrice is a reason why calls have no cost price.
+type NoPrice struct {
+	Why   string
+	Calls int
+}
+
+// Unpriced is why calls that are owed keep their price when the others come down to cost price: the reason of the most calls first.
+func (x *Settled) Unpriced() (out []NoPrice) {
+	for i := range x.Calls {
+		c := &x.Calls[i]
+		if c.Verdict != settle.Owed || c.Rated.Priced {
+			continue
+		}
+		n := slices.IndexFunc(out, func(r NoPrice) bool { return r.Why == c.Rated.Why })
+		if n < 0 {
+			n, out = len(out), append(out, NoPrice{Why: c.Rated.Why})
+		}
+		out[n].Calls++
+	}
+	slices.SortStableFunc(out, func(a, b NoPrice) int { return b.Calls - a.Calls })
+	return out
+}
+
+// ForCustomers leaves out whose price list it is: that is nothing to them.
+func (x *Settled) ForCustomers() {
+	for i := range x.Calls {
+		r := &x.Calls[i].Rated
+		if r.Deck, r.Version = "", 0; r.Why != "" {
+			r.Why = "there is no cost price for it"
+		}
+	}
 }
 
 func notFound(err error, what string, id int64) error {

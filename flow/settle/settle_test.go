@@ -298,6 +298,11 @@ func TestADecisionThatIsRefusedBringsNothingDown(t *testing.T) {
 	}
 	out, err := s.desk.Look(t.Context(), s.customer, 1, true)
 	must(t, err)
+	if r := out.Calls[0].Rated; r.Cost != 200_000 || r.Version != 0 || r.Deck != "" {
+		t.Errorf("a customer sees %+v", r)
+	}
+	out, err = s.desk.Look(t.Context(), "", 1, true)
+	must(t, err)
 	if r := out.Calls[0].Rated; r.Cost != 200_000 || r.Version != 1 {
 		t.Errorf("not by the list of that day: %+v", r)
 	}

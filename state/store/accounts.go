@@ -107,4 +107,6 @@ type Accounts interface {
 	BilledCalls(ctx context.Context, number int64, line, country string, after call.ID, limit int) ([]DueCall, error)
 	// BillOf is the bill of a customer that a call is on, or ErrNotFound: it is not billed.
 	BillOf(ctx context.Context, customer, line, country string, id call.ID) (Bill, error)
+	// DisputedOnBills is what the calls of a customer that are in dispute come to on each bill, without VAT. Calls that are on no bill are left out.
+	DisputedOnBills(ctx context.Context, customer string) (map[int64]money.Micro, error)
 }

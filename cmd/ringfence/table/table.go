@@ -29,9 +29,10 @@ var codes = [...]string{Plain: "", Good: "\x1b[32m", Warn: "\x1b[33m", Bad: "\x1
 // Screen is where tables are written: how wide it is and whether it shows colours.
 type Screen struct {
 	io.Writer
-	Width  int // columns; 0 is no limit
-	Colour bool
-	Fault  error // the first of Write
+	Width    int  // columns; 0 is no limit
+	Terminal bool // somebody reads it
+	Colour   bool
+	Fault    error // the first of Write
 }
 
 // Write writes nothing more after a fault, so that one look at Fault in the end is enough.

@@ -22,6 +22,11 @@ type Bill struct {
 	Rounded  int64     `json:"rounded_micro" doc:"what the rounding of the total took away"`
 	Total    int64     `json:"total_micro"`
 	Text     string    `json:"total_text" doc:"the same for people"`
+	Left     int64     `json:"left_micro" doc:"what is still to be paid of it: payments and credits count for the oldest bills first"`
+	Asked    int64     `json:"asked_micro" doc:"the part of left that is asked for; the others are disputed and planned"`
+	Disputed int64     `json:"disputed_micro,omitempty" doc:"the part of left that is in dispute, and not asked for until it is decided"`
+	Planned  int64     `json:"planned_micro,omitempty" doc:"the part of left that a plan of instalments lets be paid later"`
+	Overdue  bool      `json:"overdue,omitempty" doc:"something is asked for, and its day has passed"`
 	Sums     []BillSum `json:"sums,omitempty" doc:"by line and country; in a single one, not in lists"`
 	Credits  []Booking `json:"credits,omitempty" doc:"credit notes for its calls, newest first; in a single one, not in lists. They change what the customer owes, and not the bill"`
 }
@@ -58,14 +63,23 @@ type BillID struct {
 func (Bill) Resource() Resource[Bill] {
 	return Resource[Bill]{
 		Name: "bill", Path: "bills", Key: "number", Next: "before", List: "List bills, newest first", Get: "Show a bill with its sums by line and country",
-		Columns: "bill: number, customer, until, calls, net, total, due",
-		Fields:  "bill: number, customer, from, until, issued, due, calls, net, vat, rounded, total",
+		Columns: "bill: number, customer, until, calls, total, left: left_micro>, asked: asked_micro>, due",
+		Fields:  "bill: number, customer, from, until, issued, due, calls, net, vat, rounded, total, left: left_micro, asked: asked_micro, in dispute: disputed_micro?, in a plan: planned_micro?",
 		Empty:   "No bills. One is made with: ringfence bill run",
 		Cells: map[string]func(*Bill) Cell{
-			"net":     func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Net))} },
-			"vat":     func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.VAT)) + " (" + b.Rate + " %)"} },
-			"rounded": func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Rounded))} },
-			"total":   func(b *Bill) Cell { return Cell{Text: b.Text} },
+			"net":        func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Net))} },
+			"vat":        func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.VAT)) + " (" + b.Rate + " %)"} },
+			"rounded":    func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Rounded))} },
+			"total":      func(b *Bill) Cell { return Cell{Text: b.Text} },
+			"left_micro": func(b *Bill) Cell { return Cell{Text: Amount(money.Micro(b.Left))} },
+			"asked_micro": func(b *Bill) Cell {
+				if b.Overdue {
+					return Cell{Amount(money.Micro(b.Asked)) + " overdue", "bad"}
+				}
+				return Cell{Text: Amount(money.Micro(b.Asked))}
+			},
+			"disputed_micro": someOf(func(b *Bill) int64 { return b.Disputed }),
+			"planned_micro":  someOf(func(b *Bill) int64 { return b.Planned }),
 		},
 		Named: func(b *Bill) (string, string) { return strconv.FormatInt(b.Number, 10), b.Customer + " " + b.Text },
 	}
@@ -106,6 +120,10 @@ type Account struct {
 	Customer string    `json:"customer"`
 	Balance  int64     `json:"balance_micro" doc:"what is owed; what was paid ahead is negative"`
 	Text     string    `json:"balance_text"`
+	Asked    int64     `json:"asked_micro" doc:"the part of what is owed that is asked for; the others are disputed and planned"`
+	Overdue  int64     `json:"overdue_micro,omitempty" doc:"the part of asked whose day has passed"`
+	Disputed int64     `json:"disputed_micro,omitempty" doc:"the part that is in dispute, and not asked for until it is decided"`
+	Planned  int64     `json:"planned_micro,omitempty" doc:"the part that plans of instalments let be paid later"`
 	Unbilled int64     `json:"unbilled_micro" doc:"what was used since the last bill, without VAT; with calls in progress"`
 	NotYet   string    `json:"unbilled_text"`
 	Entries  []Booking `json:"entries" doc:"the latest bills, payments and credit notes, newest first"`
@@ -135,6 +153,32 @@ type Booking struct {
 // Resource describes bookings.
 func (Booking) Resource() Resource[Booking] {
 	return Resource[Booking]{Columns: "at, kind, number, amount, reference~, why~", Cells: map[string]func(*Booking) Cell{"amount": func(b *Booking) Cell { return Cell{Text: b.Text} }}}
+}
+
+// Credit is a credit note.
+type Credit struct {
+	Number    int64     `json:"number"`
+	Customer  string    `json:"customer"`
+	At        time.Time `json:"at"`
+	Net       int64     `json:"net_micro"`
+	VAT       int64     `json:"vat_micro"`
+	Rate      string    `json:"vat_percent"`
+	Amount    int64     `json:"amount_micro" doc:"what the customer is not asked for any more, with VAT"`
+	AmountIs  string    `json:"amount_text"`
+	Reference string    `json:"reference"`
+	By        string    `json:"by,omitempty"`
+	Why       string    `json:"why"`
+	Calls     int       `json:"calls,omitempty" doc:"for how many calls it is, as far as they are known"`
+}
+
+// Resource describes credit notes.
+func (Credit) Resource() Resource[Credit] {
+	return Resource[Credit]{
+		Name: "credit", Path: "credits", Next: "before", List: "List credit notes, newest first",
+		Columns: "credit note: number, customer, at, amount, calls?, reference~, why~",
+		Empty:   "No credit notes.",
+		Cells:   map[string]func(*Credit) Cell{"amount": func(c *Credit) Cell { return Cell{Text: c.AmountIs} }},
+	}
 }
 
 // Payment is what a customer has paid.

@@ -214,6 +214,8 @@ type CaseCall struct {
 	Call     string     `json:"call"`
 	Line     string     `json:"line"`
 	Begun    time.Time  `json:"begun"`
+	Number   string     `json:"number,omitempty" doc:"that was called; absent: the record of the call is gone"`
+	TalkMS   int64      `json:"talk_ms"`
 	Retail   int64      `json:"retail_micro"`
 	State    string     `json:"state" enum:"disputed,judged,upheld,owed,goodwill,withdrawn"`
 	Verdict  string     `json:"verdict,omitempty" enum:"owed,free,undetermined,"`
@@ -234,9 +236,12 @@ type CaseStep struct {
 func (CaseCall) Resource() Resource[CaseCall] {
 	return Resource[CaseCall]{
 		Name: "case-call", Path: "cases/{id}/calls", Tag: "cases", Next: "after", List: "List the calls of a case, each with the state of its dispute",
-		Columns: "call#, line~, begun, charged: retail_micro>, state, verdict?, why~?", Empty: "No calls are in this case.",
+		Columns: "call#, line~, begun, number~?, talk: talk_ms>, charged: retail_micro>, state, verdict?, why~?", Empty: "No calls are in this case.",
 		Cells: map[string]func(*CaseCall) Cell{
 			"retail_micro": func(c *CaseCall) Cell { return Cell{Text: Amount(money.Micro(c.Retail))} },
+			"talk_ms": func(c *CaseCall) Cell {
+				return Cell{Text: (time.Duration(c.TalkMS) * time.Millisecond).Round(time.Second).String()}
+			},
 			"state": func(c *CaseCall) Cell {
 				return Cell{c.State, map[string]string{"disputed": "warn", "judged": "warn", "upheld": "good", "goodwill": "good"}[c.State]}
 			},

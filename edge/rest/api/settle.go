@@ -20,7 +20,19 @@ type CaseSettlement struct {
 	Held     int64         `json:"held_micro,omitempty" doc:"granted by carriers for calls in dispute; for staff"`
 	Past     []Settlement  `json:"settlements"`
 	Plans    []Plan        `json:"plans"`
+	Unpriced []NoCostPrice `json:"unpriced,omitempty" doc:"why calls that are owed keep their price when the others come down to cost price"`
 	Calls    []SettledCall `json:"calls,omitempty" doc:"with calls=true"`
+}
+
+// NoCostPrice is a reason why calls have no cost price.
+type NoCostPrice struct {
+	Why   string `json:"why"`
+	Calls int    `json:"calls"`
+}
+
+// Resource describes reasons.
+func (NoCostPrice) Resource() Resource[NoCostPrice] {
+	return Resource[NoCostPrice]{Columns: "calls, why~"}
 }
 
 // Resource describes what is owed for a case.

@@ -407,3 +407,23 @@ func (s *Queries) BillOf(ctx context.Context, customer, line, country string, id
 	const on = " WHERE customer = $1 AND EXISTS (SELECT 1 FROM bill_call c WHERE c.bill = bill.number AND c.line = $2 AND c.country = $3 AND c.call = $4)"
 	return bills.one(ctx, s.db, "bill of call "+string(id), on, customer, line, country, string(id))
 }
+
+// DisputedOnBills sums up calls in dispute by bill. A call is on no bill that ended before it began.
+func (s *Queries) DisputedOnBills(ctx context.Context, customer string) (map[int64]money.Micro, error) {
+	const query = "SELECT b.number, CAST(SUM(k.retail) AS BIGINT) FROM case_call k JOIN cdr r ON r.id = k.call JOIN bill b ON b.customer = k.customer AND b.until > k.begun" +
+		" JOIN bill_call c ON c.bill = b.number AND c.line = r.line AND c.country = r.country AND c.call = k.call" +
+		" WHERE k.customer = $1 AND k.state IN ('disputed', 'judged') GROUP BY b.number"
+	type sum struct {
+		bill int64
+		net  money.Micro
+	}
+	all, err := list(ctx, s.db, query, []any{store.Clean(customer)}, func(r Rows) (x sum, err error) {
+		err = r.Scan(&x.bill, (*int64)(&x.net))
+		return x, err
+	})
+	out := make(map[int64]money.Micro, len(all))
+	for _, x := range all {
+		out[x.bill] = x.net
+	}
+	return out, err
+}

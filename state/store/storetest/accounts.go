@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringfence/core/books"
+	"ringfence/core/casework"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -168,6 +169,17 @@ func billsAreRead(t *testing.T, s store.Store, b store.Bill) {
 	same(t, "the bill of a call", on.Number, b.Number)
 	_, err = s.BillOf(ctx, "acme", "b", "GB", ID(5))
 	wantIs(t, "of one that is due", err, store.ErrNotFound)
+	disputed := func(i int, line string, state casework.Dispute) casework.CaseCall {
+		return casework.CaseCall{Case: 1, Call: ID(i), Customer: "acme", Line: line, Begun: b.Until.Add(-time.Second), State: state, Retail: money.Pound}
+	}
+	ok(t, s.WriteCase(ctx, store.CaseWrite{Case: &casework.Case{ID: 1, Customer: "acme", State: casework.Open, Opened: someday}, Calls: []casework.CaseCall{
+		disputed(1, "a", casework.Disputed), disputed(2, "a", casework.Judged), disputed(3, "a", casework.Owed), disputed(5, "b", casework.Disputed), // the last is on no bill
+	}}))
+	for customer, want := range map[string]map[int64]money.Micro{"acme": {b.Number: 2 * money.Pound}, "bell": {}} {
+		sums, err := s.DisputedOnBills(ctx, customer)
+		ok(t, err)
+		same(t, "in dispute of "+customer, sums, want)
+	}
 	rest, err := s.DueCalls(ctx, "acme", "", ID(99), 9)
 	ok(t, err)
 	if len(rest) != 1 || rest[0].Call != ID(5) {
