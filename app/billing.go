@@ -52,7 +52,7 @@ func (a *App) openBilling() error {
 			return fmt.Errorf("billing.from: %w", err)
 		}
 	}
-	o.Later = a.later
+	o.Later, o.InCases = a.later, a.inCases
 	a.billing = billing.New(o)
 	return a.openSettling()
 }

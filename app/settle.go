@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/flow/settle"
 )
@@ -23,4 +24,9 @@ func (a *App) secondAbove() money.Micro {
 // later is what of a customer's debt plans let be paid later.
 func (a *App) later(ctx context.Context, customer string, now time.Time) (money.Micro, error) {
 	return a.settling.NotDue(ctx, customer, now)
+}
+
+// inCases is what cases have given for calls of a customer.
+func (a *App) inCases(ctx context.Context, customer string, calls []call.ID) (map[call.ID]money.Micro, error) {
+	return a.settling.InCases(ctx, customer, calls)
 }

@@ -25,7 +25,8 @@ const (
 // Accounts that are not of one customer or trunk. A positive balance of a customer is owed to us; one of bank is ours.
 const (
 	Income   = "income/calls"
-	Credits  = "credits" // income that was given up
+	Credits  = "credits"         // income that was given up
+	Granted  = "income/carriers" // what carriers gave back
 	VAT      = "vat"
 	Bank     = "bank"
 	Rounding = "rounding"
@@ -137,6 +138,11 @@ func Credit(customer string, t Total) []Posting {
 // Payment posts what a customer has paid.
 func Payment(customer string, amount money.Micro) []Posting {
 	return some(Posting{Bank, amount}, Posting{Customer(customer), -amount})
+}
+
+// Grant posts what a carrier grants: it owes that to us, whoever gets it in the end.
+func Grant(trunk string, amount money.Micro) []Posting {
+	return some(Posting{Carrier(trunk), amount}, Posting{Granted, -amount})
 }
 
 // some leaves out postings of nothing.

@@ -29,6 +29,9 @@ const Refund = "refund"
 // CostPrice is what a decision does that brings the calls which are owed down to cost price.
 const CostPrice = "cost-price"
 
+// Grant is what a decision does that passes on to the customer what a carrier granted.
+const Grant = "grant"
+
 // How an item ended.
 const (
 	Done     = "done"     // a task
@@ -136,7 +139,7 @@ func NeedsSecond(i *Item, alone, limit money.Micro) bool {
 	return gives(i.What) && alone.Add(i.Amount) > limit
 }
 
-func gives(what string) bool { return what == Refund || what == CostPrice || Dispute(what).Free() }
+func gives(what string) bool { return what == Refund || what == CostPrice || what == Grant || Dispute(what).Free() }
 
 // FileName is a sender's name of a file, made safe to hand out again: its last part, without control and direction characters, quotes
 // and separators.

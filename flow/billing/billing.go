@@ -18,7 +18,6 @@ import (
 	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
-	"ringfence/core/person"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -49,6 +48,8 @@ type Options struct {
 	Remind   books.Reminders
 	// Later is what of a balance instalments to come are over, which nobody is asked for yet. nil: nothing.
 	Later func(ctx context.Context, customer string, now time.Time) (money.Micro, error)
+	// InCases is what cases have given for calls of a customer. nil: nothing.
+	InCases func(ctx context.Context, customer string, calls []call.ID) (map[call.ID]money.Micro, error)
 	// Alone is what one member of staff may credit a customer by hand within CreditSpan. nil: any sum.
 	Alone func() money.Micro
 	Log   *slog.Logger
@@ -150,70 +151,27 @@ func (b *Billing) Booked(ctx context.Context, kind books.Kind, reference string)
 // OfCases is what the references of the credits begin with that follow from a case. Nobody else books one: the case would take its own for booked.
 const OfCases = "CASE "
 
-// CreditByHand is Credit for somebody who credits a customer outside a case: the calls that it is for are the customer's.
-func (b *Billing) CreditByHand(ctx context.Context, c Credit) (Entry, error) {
-	if strings.HasPrefix(books.Plain(c.Reference), OfCases) {
-		return Entry{}, &Invalid{"reference", c.Reference, "another one: credits of cases have those that begin with " + strings.TrimSpace(OfCases)}
-	}
-	for _, id := range c.Calls {
-		r, err := b.o.Store.CDR(ctx, id)
-		if errors.Is(err, ErrNotFound) || err == nil && r.Account != c.Customer {
-			return Entry{}, &Invalid{"calls", string(id[:min(len(id), 40)]), "calls of this customer"}
-		}
-		if err != nil {
-			return Entry{}, err
-		}
-	}
-	if err := b.alone(ctx, &c); err != nil {
-		return Entry{}, err
-	}
-	return b.Credit(ctx, c)
-}
-
-// CreditSpan is the time in which credits by hand are added up.
-const CreditSpan = 30 * 24 * time.Hour
-
-// alone keeps one member of staff from giving by hand, in one credit or several, what would need a second person in a case.
-func (b *Billing) alone(ctx context.Context, c *Credit) error {
-	if b.o.Alone == nil {
-		return nil
-	}
-	limit, sum, since := b.o.Alone(), c.Net, time.Now().Add(-CreditSpan)
-	for before := int64(0); ; {
-		all, err := b.Entries(ctx, c.Customer, books.KindCredit, before, page)
-		if err != nil {
-			return err
-		}
-		for i := range all {
-			e := &all[i]
-			if e.At.After(since) && person.Same(e.By, c.By) && !strings.HasPrefix(e.Reference, OfCases) && e.Reference != books.Plain(c.Reference) {
-				sum = sum.Add(e.Net)
-			}
-		}
-		if len(all) < page || all[len(all)-1].At.Before(since) {
-			break
-		}
-		before = all[len(all)-1].ID
-	}
-	if sum <= limit {
-		return nil
-	}
-	shown := money.Billing().Shown
-	return &Invalid{"amount", money.Billing().Amount(c.Net), fmt.Sprintf("no more than %s by one person within 30 days, and this makes it %s: give it as a refund in a case, to which a second person agrees", shown(limit), shown(sum))}
-}
-
 // Credit books a credit note, whose number is in the entry. ErrBooked: its reference was credited before, and the entry is that one.
 func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
+	e, said, err := b.credit(ctx, &c)
+	if err != nil {
+		return Entry{}, err
+	}
+	return b.book(ctx, e, said)
+}
+
+// credit is the entry of a credit note, and what the journal says of it.
+func (b *Billing) credit(ctx context.Context, c *Credit) (e Entry, said store.Fact, err error) {
 	customer, ok := b.o.Book.Customer(c.Customer)
 	switch {
 	case !ok:
-		return Entry{}, fmt.Errorf("customer %s: %w", c.Customer, ErrNotFound)
+		return e, said, fmt.Errorf("customer %s: %w", c.Customer, ErrNotFound)
 	case c.Net <= 0 || c.Net > most:
-		return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Net), "more than nothing, and at most " + money.Billing().Shown(most)}
+		return e, said, &Invalid{"amount", money.Billing().Amount(c.Net), "more than nothing, and at most " + money.Billing().Shown(most)}
 	case strings.TrimSpace(c.Reason) == "":
-		return Entry{}, &Invalid{"reason", c.Reason, "why the customer is credited, in a sentence"}
+		return e, said, &Invalid{"reason", c.Reason, "why the customer is credited, in a sentence"}
 	case strings.TrimSpace(c.Reference) == "":
-		return Entry{}, &Invalid{"reference", c.Reference, "what the credit is known by, once"}
+		return e, said, &Invalid{"reference", c.Reference, "what the credit is known by, once"}
 	}
 	if c.Of == "" && len(c.Calls) > 0 {
 		c.Of = c.Calls[0]
@@ -221,16 +179,16 @@ func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
 	now := time.Now()
 	rate, err := b.rate(ctx, customer.ID, c.Of)
 	if err != nil {
-		return Entry{}, err
+		return e, said, err
 	}
 	total := books.Add(c.Net, rate, money.Billing())
 	if c.Gross != 0 {
 		var ok bool
 		if total, ok = total.As(c.Gross, money.Billing()); !ok {
-			return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Gross), "the net amount with VAT, to a coin"}
+			return e, said, &Invalid{"amount", money.Billing().Amount(c.Gross), "the net amount with VAT, to a coin"}
 		}
 	}
-	e := Entry{
+	e = Entry{
 		At: now, Kind: books.KindCredit, Reference: books.Plain(c.Reference), Customer: customer.ID, By: c.By, Text: c.Reason,
 		Net: total.Net, VAT: total.VAT, Rate: rate, Postings: books.Credit(customer.ID, total),
 	}
@@ -238,10 +196,10 @@ func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
 		e.Calls = append(e.Calls, string(id))
 	}
 	if total.Gross == 0 {
-		return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Net), "at least the smallest coin, with VAT"}
+		return e, said, &Invalid{"amount", money.Billing().Amount(c.Net), "at least the smallest coin, with VAT"}
 	}
-	said := fact.CreditBooked{By: c.By, Reference: e.Reference, Gross: total.Gross, Why: c.Reason}
-	return b.book(ctx, e, said.Row(now, fact.Subject{Account: customer.ID}))
+	booked := fact.CreditBooked{By: c.By, Reference: e.Reference, Gross: total.Gross, Why: c.Reason}
+	return e, booked.Row(now, fact.Subject{Account: customer.ID}), nil
 }
 
 const (
@@ -317,18 +275,22 @@ func (b *Billing) Twice(ctx context.Context, customer string, amount money.Micro
 
 func (b *Billing) book(ctx context.Context, e Entry, facts ...store.Fact) (Entry, error) {
 	numbers, err := b.o.Store.Book(ctx, []Entry{e}, facts...)
-	if errors.Is(err, store.ErrExists) {
-		before, err := b.o.Store.Entry(ctx, e.Kind, e.Reference)
-		if err != nil {
-			return e, err
-		}
-		return before, fmt.Errorf("%s %s of %s: %w", e.Kind, e.Reference, before.At.Format(time.DateOnly), ErrBooked)
+	if err == nil {
+		e.Number = numbers[0]
 	}
+	return b.booked(ctx, e, err)
+}
+
+// booked says of an entry that was booked before which one it is.
+func (b *Billing) booked(ctx context.Context, e Entry, err error) (Entry, error) {
+	if !errors.Is(err, store.ErrExists) {
+		return e, err
+	}
+	before, err := b.o.Store.Entry(ctx, e.Kind, e.Reference)
 	if err != nil {
 		return e, err
 	}
-	e.Number = numbers[0]
-	return e, nil
+	return before, fmt.Errorf("%s %s of %s: %w", e.Kind, e.Reference, before.At.Format(time.DateOnly), ErrBooked)
 }
 
 // BillOf is the bill that a call is on; ErrNotFound: on none yet.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/books"
 	"ringfence/core/call"
 	"ringfence/core/carrier"
 	"ringfence/core/casework"
@@ -160,7 +161,14 @@ func (d *Desk) Invoice(ctx context.Context, by string, id int64, data []byte, o 
 	}
 	out = settle.Compare(ours, rows)
 	x.Invoice = casework.FileName(o.File)
-	calls = onInvoice(calls, out.Rows, never)
+	others, err := d.claimedElsewhere(ctx, &x)
+	if err != nil {
+		return out, err
+	}
+	calls = onInvoice(calls, out.Rows, func(p *settle.Pair) bool {
+		r := rowOf(p)
+		return (p.Call == "" || never[p.Call]) && others[strayOf(&r)] == 0
+	})
 	for i := range calls {
 		calls[i].Claim = x.ID
 	}
@@ -276,10 +284,60 @@ func (r *rater) metered(ctx context.Context, c *call.CDR) (m settle.Metered, err
 	return m, nil
 }
 
+// stray is a row of an invoice for which no case has a call: it is claimed in one claim alone, whichever compares the invoice first.
+type stray struct {
+	call   call.ID
+	called string
+	begun  int64 // microseconds
+	talk   time.Duration
+	sum    money.Micro
+}
+
+func strayOf(c *settle.ClaimCall) stray {
+	if c.Call != "" {
+		return stray{call: c.Call}
+	}
+	return stray{called: c.Called, begun: c.Begun.UnixMicro(), talk: c.Talk, sum: c.Claimed}
+}
+
+// claimedElsewhere are the rows and calls that other claims to the carrier of a claim ask for, with the number of the first.
+func (d *Desk) claimedElsewhere(ctx context.Context, x *settle.Claim) (map[stray]int64, error) {
+	out := map[stray]int64{}
+	for f := (ClaimFilter{Trunk: x.Trunk, Limit: perPage}); ; {
+		page, err := d.o.Store.CarrierClaims(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if page[i].ID == x.ID {
+				continue
+			}
+			calls, err := d.o.Store.ClaimCalls(ctx, page[i].ID)
+			if err != nil {
+				return nil, err
+			}
+			for n := range calls {
+				if calls[n].Claimed > 0 {
+					out[strayOf(&calls[n])] = page[i].ID // the newest come first
+				}
+			}
+		}
+		if len(page) < f.Limit {
+			return out, nil
+		}
+		f.Before = page[len(page)-1].ID
+	}
+}
+
+// rowOf is a row of an invoice as a claim has it.
+func rowOf(p *settle.Pair) settle.ClaimCall {
+	return settle.ClaimCall{Call: p.Call, Called: clip(p.Called, 60), Begun: p.Start, Talk: p.Talk, Claimed: p.Charged, Line: int64(p.Line), Parts: p.Parts}
+}
+
 // onInvoice is what is claimed once an invoice was compared: for calls of the claim that it charges for, what it charges, with what differs;
-// those that it does not charge for are not claimed; and its rows of calls that were never made here, or (never) of the customer and never
+// those that it does not charge for are not claimed; and its rows (stray) of calls that were never made here, or of the customer and never
 // answered: those cost the customer nothing, so that no case has them.
-func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, never map[call.ID]bool) []settle.ClaimCall {
+func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, stray func(*settle.Pair) bool) []settle.ClaimCall {
 	at := map[call.ID]int{}
 	calls = slices.DeleteFunc(slices.Clone(calls), func(c settle.ClaimCall) bool { return c.Call == "" && c.Version == 0 })
 	for i := range calls {
@@ -302,16 +360,15 @@ func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, never map[call.ID]b
 			c := &calls[n]
 			c.Claimed, c.Line, c.Talk, c.Metered = c.Claimed.Add(p.Charged), int64(p.Line), p.Talk, p.Metered
 			c.Parts = append(c.Parts, p.Parts...)
-		case p.Call == "" || never[p.Call]:
-			c := settle.ClaimCall{N: int64(len(calls)) + 1}
+		case stray(p):
+			c := rowOf(p)
 			if len(spare) > 0 {
 				n, spare = spare[0], spare[1:]
-				c.N, c.Version = calls[n].N, calls[n].Version
 			} else {
 				n = len(calls)
-				calls = append(calls, c)
+				calls = append(calls, settle.ClaimCall{N: int64(n) + 1})
 			}
-			c.Call, c.Called, c.Begun, c.Talk, c.Claimed, c.Line, c.Parts = p.Call, clip(p.Called, 60), p.Start, p.Talk, p.Charged, int64(p.Line), p.Parts
+			c.N, c.Version = calls[n].N, calls[n].Version
 			calls[n] = c
 		}
 	}
@@ -320,8 +377,23 @@ func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, never map[call.ID]b
 
 func clip(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
 
-// Send notes that a claim went to its carrier. The days of the answer begin.
+// Send notes that a claim went to its carrier. The days of the answer begin. Of two claims that ask for the same row of an invoice, because both were compared with it at once, the first
+// is sent.
 func (d *Desk) Send(ctx context.Context, by string, id int64) (settle.Claim, error) {
+	x, calls, err := d.Claim(ctx, id)
+	if err != nil {
+		return x, err
+	}
+	others, err := d.claimedElsewhere(ctx, &x)
+	if err != nil {
+		return x, err
+	}
+	for i := range calls {
+		c := &calls[i]
+		if first := others[strayOf(c)]; c.Call == "" && c.Claimed > 0 && first != 0 && first < id {
+			return x, fmt.Errorf("row %d of the invoice is in claim %d: compare claim %d with the invoice again: %w", c.Line, first, id, ErrStep)
+		}
+	}
 	return d.change(ctx, id, func(x *settle.Claim, now time.Time) (fact.Body, error) {
 		err := x.Send(now)
 		return &fact.ClaimSent{By: by, Case: x.Case, Claim: x.ID, Trunk: x.Trunk, Amount: x.Claimed, Until: x.AnswerBy}, err
@@ -387,6 +459,11 @@ func (d *Desk) answer(ctx context.Context, x settle.Claim, was []settle.ClaimCal
 	said := fact.ClaimAnswered{By: a.By, Case: x.Case, Claim: x.ID, Trunk: x.Trunk, Amount: a.Granted, Answer: a.Text}
 	facts := []store.Fact{said.Row(a.At, fact.Subject{Account: x.Customer})}
 	w := store.SettleWrite{Claims: []settle.Claim{x}, Calls: calls}
+	if a.Granted > 0 {
+		w.Entries = []books.Entry{{
+			At: a.At, Kind: books.KindCarrier, Reference: fmt.Sprintf("CLAIM %d ANSWER %d", x.ID, len(x.Answers)), By: a.By, Text: a.Text, Net: a.Granted, Postings: books.Grant(x.Trunk, a.Granted),
+		}}
+	}
 	passed, err := d.passOn(s, &w, a.By, a.At)
 	if err != nil {
 		return x, err

@@ -50,20 +50,41 @@ func (s *scene) charged() (sum money.Micro) {
 	return sum
 }
 
-// elsewhere is what was given for the calls of a case in others: a dispute that was withdrawn in one case can be in another. No call is credited
+// elsewhere is what was given for the calls of a case by hand, or in other cases: a dispute that was withdrawn in one case can be in another. No call is credited
 // beyond its price by two of them.
 func (d *Desk) elsewhere(ctx context.Context, s *scene) (map[call.ID]money.Micro, error) {
-	ids, out, others := make([]call.ID, len(s.calls)), map[call.ID]money.Micro{}, map[int64][]call.ID{}
+	ids := make([]call.ID, len(s.calls))
 	for i := range s.calls {
 		ids[i] = s.calls[i].Call
 	}
+	out, err := d.inCases(ctx, s.c.Customer, ids, s.c.ID)
+	if err != nil {
+		return nil, err
+	}
+	byHand, _, err := d.o.Billing.ByHand(ctx, s.c.Customer)
+	for _, id := range ids {
+		if given := byHand[id]; given > 0 {
+			out[id] = out[id].Add(given)
+		}
+	}
+	return out, err
+}
+
+// InCases is what cases have given for calls of a customer.
+func (d *Desk) InCases(ctx context.Context, customer string, ids []call.ID) (map[call.ID]money.Micro, error) {
+	return d.inCases(ctx, customer, ids, 0)
+}
+
+// inCases is the same without one of the cases.
+func (d *Desk) inCases(ctx context.Context, customer string, ids []call.ID, but int64) (map[call.ID]money.Micro, error) {
+	out, others := map[call.ID]money.Micro{}, map[int64][]call.ID{}
 	for part := range slices.Chunk(ids, 400) {
-		all, err := d.o.Store.CaseCalls(ctx, store.CaseCallFilter{Calls: part, Customer: s.c.Customer, Limit: 20 * len(part)})
+		all, err := d.o.Store.CaseCalls(ctx, store.CaseCallFilter{Calls: part, Customer: customer, Limit: 20 * len(part)})
 		if err != nil {
 			return nil, err
 		}
 		for i := range all {
-			if all[i].Case != s.c.ID {
+			if all[i].Case != but {
 				others[all[i].Case] = append(others[all[i].Case], all[i].Call)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ringfence/core/books"
+	"ringfence/core/call"
 	"ringfence/core/casework"
 	"ringfence/core/money"
 	core "ringfence/core/settle"
@@ -43,6 +44,11 @@ func (d dying) Book(ctx context.Context, entries []books.Entry, facts ...store.F
 	return n, err
 }
 
+func (d dying) BookCredit(ctx context.Context, e books.Entry, seen int64, facts ...store.Fact) (n int64, err error) {
+	err = d.write(func() error { n, err = d.Engine.BookCredit(ctx, e, seen, facts...); return err })
+	return n, err
+}
+
 func (d dying) WriteSettle(ctx context.Context, w store.SettleWrite, facts ...store.Fact) error {
 	return d.write(func() error { return d.Engine.WriteSettle(ctx, w, facts...) })
 }
@@ -54,6 +60,7 @@ type play struct {
 	left   int
 	lost   bool
 	paid   int
+	byHand int
 	purses string
 }
 
@@ -80,9 +87,10 @@ func (p *play) inBooks() (credited money.Micro) {
 
 // holds checks what must hold after every step, whatever died in it.
 func (p *play) holds(step string) {
-	if credited := p.inBooks(); credited > 8*money.Pound {
-		p.rt.Fatalf("%s: %s credited of £8.00 charged", step, credited)
+	if credited := p.inBooks(); credited > 10*money.Pound {
+		p.rt.Fatalf("%s: %s credited of £10.00 charged", step, credited)
 	}
+	p.eachOnce(step)
 	if now := fmt.Sprintf("%+v", p.spent()); now != p.purses {
 		p.rt.Fatalf("%s: a purse was touched: %s, before %s", step, now, p.purses)
 	}
@@ -90,8 +98,25 @@ func (p *play) holds(step string) {
 	if l.Charged.Amount-l.Ours.Amount-l.ToCost.Amount-l.Credit.Amount-l.Refund.Amount != l.ToPay.Amount {
 		p.rt.Fatalf("%s: %+v", step, l)
 	}
-	if got, granted := l.Credit.Amount+l.Kept+l.Held, p.grants(); got != granted {
+	granted := p.grants()
+	if got := l.Credit.Amount + l.Kept + l.Held; got != granted {
 		p.rt.Fatalf("%s: %s of the carrier's %s: %+v", step, got, granted, l)
+	}
+	if owes, err := p.db.Balances(p.t.Context(), books.Carrier(p.trunk)); err != nil || owes[0] != granted {
+		p.rt.Fatalf("%s: the carrier owes %s in the books, and granted %s (%v)", step, owes, granted, err)
+	}
+}
+
+// eachOnce wants no call to be credited beyond its price by the case and by hand together.
+func (p *play) eachOnce(step string) {
+	byHand, _, err := p.bills.ByHand(p.t.Context(), p.customer)
+	must(p.t, err)
+	inCases, err := p.desk.InCases(p.t.Context(), p.customer, p.calls)
+	must(p.t, err)
+	for _, id := range p.calls {
+		if byHand[id]+inCases[id] > 2*money.Pound {
+			p.rt.Fatalf("%s: call %s of £2.00 was credited %s by hand and %s in its case", step, id, byHand[id], inCases[id])
+		}
 	}
 }
 
@@ -114,12 +139,13 @@ func TestNothingIsCreditedTwice(t *testing.T) {
 		var err error
 		p.desk, err = settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db), SecondAbove: func() money.Micro { return 3 * money.Pound }})
 		must(t, err)
+		p.make(4)
 		p.purses = fmt.Sprintf("%+v", p.spent())
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			step := rapid.SampledFrom([]string{"settle", "cost", "second", "decide", "claim", "send", "answer", "refund", "plan", "pay", "due"}).Draw(rt, "step")
+			step := rapid.SampledFrom([]string{"settle", "cost", "second", "decide", "claim", "send", "answer", "refund", "plan", "pay", "due", "hand", "dispute", "withdraw"}).Draw(rt, "step")
 			p.left, p.lost = rapid.IntRange(0, 4).Draw(rt, "dies at"), rapid.Bool().Draw(rt, "lost")
 			amount := money.Micro(rapid.Int64Range(1, 3_000_000).Draw(rt, "amount"))
-			n := rapid.IntRange(0, 3).Draw(rt, "call")
+			n := rapid.IntRange(0, 4).Draw(rt, "call")
 			for range 2 { // again, as who got an error would
 				p.step(step, amount, n)
 				p.left = 0
@@ -141,7 +167,7 @@ func TestAnAnswerIsPassedOnWhateverDies(t *testing.T) {
 			d, err := settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db), SecondAbove: func() money.Micro { return 100 * money.Pound }})
 			must(t, err)
 			if waiting {
-				d, err = settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db)})
+				d, err = settle.New(settle.Options{Store: db, Book: p.book, Billing: p.vat(db), SecondAbove: func() money.Micro { return money.Pound }})
 				must(t, err)
 			}
 			p.desk = d
@@ -181,7 +207,12 @@ func TestAnAnswerIsPassedOnWhateverDies(t *testing.T) {
 
 // vat is a billing with a rate that does not divide.
 func (s *scene) vat(db billing.Store) *billing.Billing {
-	s.bills = billing.New(billing.Options{Store: db, Book: s.book, Provider: "Example Telecom", VAT: books.Rates{{Rate: 17_500}}})
+	s.bills = billing.New(billing.Options{
+		Store: db, Book: s.book, Provider: "Example Telecom", VAT: books.Rates{{Rate: 17_500}},
+		InCases: func(ctx context.Context, customer string, ids []call.ID) (map[call.ID]money.Micro, error) {
+			return s.desk.InCases(ctx, customer, ids)
+		},
+	})
 	return s.bills
 }
 
@@ -214,15 +245,33 @@ func (p *play) step(step string, amount money.Micro, n int) {
 		}
 	case "due":
 		err = p.desk.Due(ctx, time.Now())
+	case "hand":
+		p.byHand++
+		_, err = p.bills.CreditByHand(ctx, billing.Credit{Customer: p.customer, Net: amount, Reason: "for the trouble", Reference: fmt.Sprint("HAND ", p.byHand/2), Calls: p.calls[n:min(n+2, 5)], By: "staff/tom"})
+	case "dispute", "withdraw":
+		p.dispute(n, step == "dispute")
 	}
 	for _, may := range []error{nil, errDied, settle.ErrStep, store.ErrNotFound, billing.ErrBooked} {
 		if errors.Is(err, may) {
 			return
 		}
 	}
-	if !isInvalid(err) {
+	if _, ok := errors.AsType[*billing.Invalid](err); !ok && !isInvalid(err) {
 		p.rt.Fatalf("%s: %v", step, err)
 	}
+}
+
+// dispute puts a call into the case, or takes it out of it, where that may be done.
+func (p *play) dispute(n int, in bool) {
+	ctx := p.t.Context()
+	all, err := p.db.CaseCalls(ctx, store.CaseCallFilter{Case: 1, Calls: p.calls[n : n+1]})
+	must(p.t, err)
+	if len(all) == 0 && in {
+		all = []casework.CaseCall{{Case: 1, Call: p.calls[n], Customer: p.customer, Line: p.line, Begun: night, Retail: 2_000_000, State: casework.Disputed}}
+	} else if len(all) == 0 || all[0].Move(map[bool]casework.Dispute{true: casework.Disputed, false: casework.Withdrawn}[in], "staff/tom", "", time.Now()) != nil {
+		return
+	}
+	must(p.t, p.db.WriteCase(ctx, store.CaseWrite{Calls: all}))
 }
 
 // second ends what waits for a second person.
@@ -241,6 +290,9 @@ func (p *play) second(agree bool) {
 func (p *play) decide(n int) {
 	all, err := p.db.CaseCalls(p.t.Context(), store.CaseCallFilter{Case: 1, Calls: p.calls[n : n+1]})
 	must(p.t, err)
+	if len(all) == 0 {
+		return
+	}
 	if all[0].Move([]casework.Dispute{casework.Upheld, casework.Goodwill, casework.Owed}[n%3], "staff/tom", "", time.Now()) == nil {
 		must(p.t, p.db.WriteCase(p.t.Context(), store.CaseWrite{Calls: all}))
 	}

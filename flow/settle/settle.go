@@ -406,11 +406,11 @@ func (d *Desk) decide(ctx context.Context, by string, id int64, cost bool, why s
 		if err != nil {
 			return out, err
 		}
-		out, item, err := s.next(by, cost, time.Now())
+		out, gift, err := s.next(by, cost, time.Now())
 		if err != nil {
 			return out, err
 		}
-		err = d.write(ctx, s, &out, item, why)
+		err = d.write(ctx, s, &out, gift, why)
 		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrMoved) {
 			continue
 		}
@@ -436,12 +436,14 @@ func (d *Desk) carriedOut(ctx context.Context, x settle.Settlement) (settle.Sett
 	return x, err
 }
 
-// next is the settlement that follows, and what it gives by a decision of staff: what carriers grant, and calls that were found to be
-// ours to bear, have been decided already.
-func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement, gift money.Micro, err error) {
+// gift is what a settlement gives by a decision: down to cost price, and what carriers granted. Calls that were found to be ours to bear have been decided already.
+type gift struct{ cost, grant money.Micro }
+
+// next is the settlement that follows.
+func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement, g gift, err error) {
 	given, last, was, waits := s.made()
 	if waits != nil {
-		return out, 0, fmt.Errorf("settlement %d of case %d waits for a second member of staff: %w", waits.N, s.c.ID, ErrStep)
+		return out, g, fmt.Errorf("settlement %d of case %d waits for a second member of staff: %w", waits.N, s.c.ID, ErrStep)
 	}
 	list, calls := s.fall(was || cost)
 	total := list.Settled(s.refunded(true))
@@ -450,26 +452,39 @@ func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement
 	}
 	switch {
 	case total < given:
-		return out, 0, fmt.Errorf("case %d has been given %s and would come to %s: what was given is not taken back: %w", s.c.ID, amount(given), amount(total), ErrStep)
+		return out, g, fmt.Errorf("case %d has been given %s and would come to %s: what was given is not taken back: %w", s.c.ID, amount(given), amount(total), ErrStep)
 	case total == given:
-		return out, 0, fmt.Errorf("nothing has changed since the last settlement of case %d: %w", s.c.ID, ErrStep)
+		return out, g, fmt.Errorf("nothing has changed since the last settlement of case %d: %w", s.c.ID, ErrStep)
 	}
 	out.Shares, err = packed(calls)
-	return out, max(0, list.ToCost.Amount-last.ToCost.Amount), err
+	return out, gift{max(0, list.ToCost.Amount-last.ToCost.Amount), max(0, list.Credit.Amount-last.Credit.Amount)}, err
 }
 
 func amount(a money.Micro) string { return money.Billing().Amount(a) }
 
 // write stores a settlement that waits, with the decision in the case that it is. One that needs no decision is carried out at once.
-func (d *Desk) write(ctx context.Context, s *scene, x *settle.Settlement, gift money.Micro, why string) error {
+func (d *Desk) write(ctx context.Context, s *scene, x *settle.Settlement, g gift, why string) error {
+	if g.cost > 0 && s.c.State == casework.Closed {
+		return fmt.Errorf("case %d is closed: %w", x.Case, casework.ErrStep)
+	}
 	w := store.SettleWrite{Case: &store.CaseWrite{Case: &s.c}} // the case too: two who decide at once must see each other's
-	if gift > 0 {
-		if s.c.State == casework.Closed {
-			return fmt.Errorf("case %d is closed: %w", x.Case, casework.ErrStep)
-		}
+	if err := d.put(s, &w, x, g, why); err != nil {
+		return err
+	}
+	err := d.o.Store.WriteSettle(ctx, w, d.settled(&s.c, x))
+	x.Version = 1
+	return err
+}
+
+// put adds a settlement to a write, with the decision that it is, which waits if it gives away more than one person may.
+func (d *Desk) put(s *scene, w *store.SettleWrite, x *settle.Settlement, g gift, why string) error {
+	if g.cost > 0 || g.grant > 0 {
 		i := casework.Item{
-			Case: x.Case, N: int64(len(s.items)) + 1, Kind: casework.Decision, At: x.At, By: x.By, Text: casework.Cut(why, casework.MaxText),
-			What: casework.CostPrice, Amount: gift, Calls: int64(x.List.ToCost.Calls),
+			Case: x.Case, N: int64(len(s.items)+len(w.Case.Items)) + 1, Kind: casework.Decision, At: x.At, By: x.By, Text: casework.Cut(why, casework.MaxText),
+			What: casework.CostPrice, Amount: g.cost.Add(g.grant), Calls: int64(max(x.List.ToCost.Calls, x.List.Credit.Calls)),
+		}
+		if g.cost == 0 {
+			i.What, i.Calls = casework.Grant, int64(x.List.Credit.Calls)
 		}
 		if !casework.NeedsSecond(&i, casework.Alone(s.items), d.o.SecondAbove()) {
 			if err := i.End(casework.Made, "", x.By, x.At); err != nil {
@@ -477,12 +492,10 @@ func (d *Desk) write(ctx context.Context, s *scene, x *settle.Settlement, gift m
 			}
 		}
 		x.Item = i.N
-		w.Case.Items = []casework.Item{i}
+		w.Case.Items = append(w.Case.Items, i)
 	}
-	w.Settlements = []settle.Settlement{*x}
-	err := d.o.Store.WriteSettle(ctx, w, d.settled(&s.c, x))
-	x.Version = 1
-	return err
+	w.Settlements = append(w.Settlements, *x)
+	return nil
 }
 
 func (d *Desk) settled(c *casework.Case, x *settle.Settlement) store.Fact {
@@ -547,17 +560,31 @@ func (d *Desk) carryOut(ctx context.Context, x *settle.Settlement, state settle.
 	return d.o.Store.WriteSettle(ctx, w, append(facts, passed...)...)
 }
 
-// passOn adds to a write the settlement that passes on what carriers granted. There is none when nothing is to pass on, or when staff must decide first.
+// passOn adds to a write the settlement that passes on what carriers granted, as a decision of who noted the grant: above what one person may give away it waits for a second one. There is
+// none when nothing is to pass on, when staff must decide first, and when it was just refused.
 func (d *Desk) passOn(s *scene, w *store.SettleWrite, by string, now time.Time) ([]store.Fact, error) {
-	next, gift, err := s.next(by, false, now)
+	next, g, err := s.next(by, false, now)
 	switch {
 	case errors.Is(err, ErrStep):
 		return nil, nil
-	case err != nil || gift > 0:
+	case err != nil || g.cost > 0 || s.refused(&next):
 		return nil, err
 	}
-	w.Case, w.Settlements = &store.CaseWrite{Case: &s.c}, append(w.Settlements, next)
+	w.Case = &store.CaseWrite{Case: &s.c}
+	if err := d.put(s, w, &next, g, fmt.Sprintf("What the carrier has credited is passed on: %s.", amount(g.grant))); err != nil {
+		return nil, err
+	}
 	return []store.Fact{d.settled(&s.c, &next)}, nil
+}
+
+// refused says that the last settlement was the same, to pass on a grant, and that somebody refused it: it is not asked for again by itself.
+func (s *scene) refused(next *settle.Settlement) bool {
+	if len(s.past) == 0 {
+		return false
+	}
+	last := &s.past[len(s.past)-1]
+	grant := slices.ContainsFunc(s.items, func(i casework.Item) bool { return i.N == last.Item && i.What == casework.Grant })
+	return last.State == settle.Refused && grant && last.List.Credit == next.List.Credit
 }
 
 // decided is what became of the decision that a settlement waits for.

@@ -98,7 +98,7 @@ func open(t *testing.T) *scene {
 	line, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "2710", Customer: customer.ID})
 	must(t, err)
 	s := &scene{t: t, db: db, customer: customer.ID, trunk: trunk.Name, line: line.ID(), book: b}
-	s.bills = billing.New(billing.Options{Store: failing{db, &s.broken}, Book: b, Provider: "Example Telecom"})
+	s.bills = billing.New(billing.Options{Store: failing{db, &s.broken}, Book: b, Provider: "Example Telecom", Alone: func() money.Micro { return 100 * money.Pound }})
 	s.desk, err = settle.New(settle.Options{Store: db, Book: b, Billing: s.bills, SecondAbove: func() money.Micro { return 3 * money.Pound }})
 	must(t, err)
 	s.openCase()
@@ -109,24 +109,31 @@ func (s *scene) openCase() {
 	ctx := s.t.Context()
 	w := store.CaseWrite{Case: &casework.Case{ID: 1, Customer: s.customer, State: casework.Open, Opened: night}}
 	for i, state := range []casework.Dispute{casework.Owed, casework.Owed, casework.Upheld, casework.Disputed} {
-		begun := night.Add(time.Duration(i) * time.Hour)
-		raw := call.NewID(begun, fmt.Appendf(nil, "%010d", i))
-		id := call.ID(raw[:])
-		number := fmt.Sprintf("+3716000011%d", i)
-		o := call.Open{ID: id, Node: "a", Direction: call.Out, State: call.Setup, Line: s.line, Account: s.customer, Number: number, Begun: begun}
-		r := call.CDR{
-			ID: id, Direction: call.Out, Line: s.line, Account: s.customer, Trunk: s.trunk, Number: number, Begun: begun, AnsweredAt: begun.Add(9 * time.Second),
-			Ended: begun.Add(69 * time.Second), Talk: time.Minute, CarrierTalk: time.Minute, Retail: 2_000_000, Cost: 200_000, BLeg: fmt.Sprint("leg-", i),
-		}
-		_, err := s.db.Apply(ctx, []store.Op{
-			{Kind: store.OpOpen, ID: id, Amount: 2_000_000, Holds: []store.Hold{{Purse: "line/" + s.line, Cap: money.Max}}, Call: &o},
-			{Kind: store.OpSettle, ID: id, CDR: &r},
-		})
-		must(s.t, err)
-		s.calls = append(s.calls, id)
+		id, begun := s.make(i)
 		w.Calls = append(w.Calls, casework.CaseCall{Case: 1, Call: id, Customer: s.customer, Line: s.line, Begun: begun, Retail: 2_000_000, State: state})
 	}
 	must(s.t, s.db.WriteCase(ctx, w))
+}
+
+// make settles a call of the line.
+func (s *scene) make(i int) (id call.ID, begun time.Time) {
+	ctx := s.t.Context()
+	begun = night.Add(time.Duration(i) * time.Hour)
+	raw := call.NewID(begun, fmt.Appendf(nil, "%010d", i))
+	id = call.ID(raw[:])
+	number := fmt.Sprintf("+3716000011%d", i)
+	o := call.Open{ID: id, Node: "a", Direction: call.Out, State: call.Setup, Line: s.line, Account: s.customer, Number: number, Begun: begun}
+	r := call.CDR{
+		ID: id, Direction: call.Out, Line: s.line, Account: s.customer, Trunk: s.trunk, Number: number, Begun: begun, AnsweredAt: begun.Add(9 * time.Second),
+		Ended: begun.Add(69 * time.Second), Talk: time.Minute, CarrierTalk: time.Minute, Retail: 2_000_000, Cost: 200_000, BLeg: fmt.Sprint("leg-", i),
+	}
+	_, err := s.db.Apply(ctx, []store.Op{
+		{Kind: store.OpOpen, ID: id, Amount: 2_000_000, Holds: []store.Hold{{Purse: "line/" + s.line, Cap: money.Max}}, Call: &o},
+		{Kind: store.OpSettle, ID: id, CDR: &r},
+	})
+	must(s.t, err)
+	s.calls = append(s.calls, id)
+	return id, begun
 }
 
 // move brings a call of the case into another state.
@@ -239,7 +246,7 @@ func TestACaseIsSettled(t *testing.T) {
 	s.move(3, casework.Owed)
 	x, err = s.desk.Settle(ctx, "staff/tom", 1, false, "") // brought down with the others: 1.80, and 10p of the carrier's
 	must(t, err)
-	if l := s.list(); l.ToPay.Amount != 300_000 || x.Given != 1_900_000 || x.Item != 2 || s.given() != 7_700_000 {
+	if l := s.list(); l.ToPay.Amount != 300_000 || x.Given != 1_900_000 || x.Item != 3 || s.given() != 7_700_000 {
 		t.Fatalf("%+v: %+v, %s", x, l, s.given())
 	}
 	p, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: tomorrow})
@@ -494,4 +501,102 @@ func TestNoPlanOverWhatIsPaid(t *testing.T) {
 	if _, err := d.MakePlan(ctx, "staff/tom", plan); !isInvalid(err) {
 		t.Errorf("a plan over what is paid: %v", err)
 	}
+}
+
+// TestAGrantAboveTheLimitNeedsASecondPerson guards that what a carrier granted is in the books at once, and reaches the customer beyond what one person gives away only when a second one
+// agrees; and that a refusal is not asked for again by itself.
+func TestAGrantAboveTheLimitNeedsASecondPerson(t *testing.T) {
+	for _, agree := range []bool{true, false} {
+		s := open(t)
+		ctx, limit := t.Context(), 100*money.Pound
+		var err error
+		s.desk, err = settle.New(settle.Options{Store: s.db, Book: s.book, Billing: s.bills, SecondAbove: func() money.Micro { return limit }})
+		must(t, err)
+		_, err = s.desk.Settle(ctx, "staff/tom", 1, false, "")
+		must(t, err)
+		_, err = s.desk.OpenClaims(ctx, "staff/tom", 1, "")
+		must(t, err)
+		_, err = s.desk.Send(ctx, "staff/tom", 1)
+		must(t, err)
+		limit = 100_000
+		before := s.given()
+		_, err = s.desk.Answer(ctx, "staff/tom", 1, 400_000, "as goodwill")
+		must(t, err)
+		owes, err := s.db.Balances(ctx, books.Carrier(s.trunk), books.Granted)
+		must(t, err)
+		if owes[0] != 400_000 || owes[1] != -400_000 || s.given() != before {
+			t.Errorf("the books have %v, and %s more was given", owes, s.given()-before)
+		}
+		items, err := s.db.CaseItems(ctx, 1)
+		must(t, err)
+		last := items[len(items)-1]
+		if last.What != casework.Grant || !last.Waits() || last.Amount != 200_000 || last.By != "staff/tom" { // half of it is for calls that are free, or in dispute
+			t.Fatalf("%+v", last)
+		}
+		s.agree(last.N, agree)
+		must(t, s.desk.Due(ctx, time.Now()))
+		must(t, s.desk.Due(ctx, time.Now()))
+		if got := s.given() - before; agree && got != 200_000 || !agree && got != 0 {
+			t.Errorf("agreed %v: %s was given", agree, got)
+		}
+		past, err := s.db.Settlements(ctx, 1)
+		must(t, err)
+		if len(past) != 2 {
+			t.Errorf("agreed %v: %d settlements", agree, len(past))
+		}
+	}
+}
+
+// TestACreditByHandLowersWhatACaseHasLeft guards that a call that was credited by hand is not credited again by its case, and that a call in a case is credited there alone.
+func TestACreditByHandLowersWhatACaseHasLeft(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	s.make(4)
+	hand := func(reference string, amount money.Micro, calls ...call.ID) error {
+		_, err := s.bills.CreditByHand(ctx, billing.Credit{Customer: s.customer, Net: amount, Reason: "for the trouble", Reference: reference, Calls: calls, By: "staff/tom"})
+		return err
+	}
+	wrong := (*billing.Invalid)(nil)
+	if err := hand("H0", money.Pound, s.calls[0]); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "case 1") {
+		t.Errorf("a call in a case: %v", err)
+	}
+	must(t, hand("H1", 1_500_000, s.calls[4]))
+	if err := hand("H1", 1_500_000, s.calls[4]); !errors.Is(err, billing.ErrBooked) {
+		t.Errorf("again: %v", err)
+	}
+	if err := hand("H2", 600_000, s.calls[4]); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "£0.50 is left") {
+		t.Errorf("more than is left: %v", err)
+	}
+	must(t, s.db.WriteCase(ctx, store.CaseWrite{Calls: []casework.CaseCall{{Case: 1, Call: s.calls[4], Customer: s.customer, Line: s.line, Begun: night, Retail: 2_000_000, State: casework.Upheld}}}))
+	if l := s.list(); l.Charged.Amount != 8_500_000 || l.Ours.Amount != 2_500_000 {
+		t.Errorf("the case has %s of %s to bear", l.Ours.Amount, l.Charged.Amount)
+	}
+}
+
+// TestARowIsClaimedOnce guards that a row of an invoice for which no case has a call is claimed in one claim alone: the first that is compared, or, of two at once, the first.
+func TestARowIsClaimedOnce(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	other, begun := s.make(4)
+	must(t, s.db.WriteCase(ctx, store.CaseWrite{
+		Case:  &casework.Case{ID: 2, Customer: s.customer, State: casework.Open, Opened: night},
+		Calls: []casework.CaseCall{{Case: 2, Call: other, Customer: s.customer, Line: s.line, Begun: begun, Retail: 2_000_000, State: casework.Owed}},
+	}))
+	rows := []byte("start,from,to,seconds,cost,call id\n2026-07-12 22:41:16,,37160000110,60,0.20,\n2026-07-13 02:41:16,,37160000114,60,0.20,\n2026-07-13 05:00:00,,+37129999999,60,0.50,\n")
+	for id, want := range []money.Micro{700_000, 200_000} {
+		_, err := s.desk.OpenClaims(ctx, "staff/tom", int64(id+1), "")
+		must(t, err)
+		out, err := s.desk.Invoice(ctx, "staff/tom", int64(id+1), rows, settle.InvoiceOptions{File: "north.csv"})
+		must(t, err)
+		if x, _, err := s.desk.Claim(ctx, int64(id+1)); err != nil || x.Claimed != want || out.Kinds[core.NeverSeen].Calls != 1 {
+			t.Errorf("claim %d asks for %s: %+v %v", id+1, x.Claimed, out.Kinds, err)
+		}
+	}
+	stray := core.ClaimCall{Claim: 2, N: 9, Called: "+37129999999", Begun: time.Date(2026, 7, 13, 5, 0, 0, 0, time.UTC), Talk: time.Minute, Claimed: 500_000, Line: 4}
+	must(t, s.db.WriteSettle(ctx, store.SettleWrite{Calls: []core.ClaimCall{stray}})) // as if both had been compared at once
+	if _, err := s.desk.Send(ctx, "staff/tom", 2); !errors.Is(err, settle.ErrStep) || !strings.Contains(err.Error(), "row 4 of the invoice is in claim 1") {
+		t.Errorf("the second: %v", err)
+	}
+	_, err := s.desk.Send(ctx, "staff/tom", 1)
+	must(t, err)
 }

@@ -82,6 +82,9 @@ type EntryFilter struct {
 type Accounts interface {
 	// Book books entries, all or none, and gives their numbers; ErrExists when one was booked before, by Kind and Reference.
 	Book(ctx context.Context, entries []books.Entry, facts ...Fact) (numbers []int64, err error)
+	// BookCredit books a credit note for calls that are in no case, if seen is the ID of the customer's last credit note; else it is ErrMoved: two who look at what is left of a call and
+	// credit it at once must see each other's. A dispute that was withdrawn puts a call in no case.
+	BookCredit(ctx context.Context, e books.Entry, seen int64, facts ...Fact) (number int64, err error)
 	Entries(ctx context.Context, f EntryFilter) ([]books.Entry, error) // newest first
 	Entry(ctx context.Context, kind books.Kind, reference string) (books.Entry, error)
 	NumberedEntry(ctx context.Context, kind books.Kind, number int64) (books.Entry, error)

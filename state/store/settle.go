@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"ringfence/core/books"
 	"ringfence/core/settle"
 )
 
@@ -31,7 +32,8 @@ type SettleWrite struct {
 	Claims      []settle.Claim
 	Calls       []settle.ClaimCall
 	Plans       []settle.Plan
-	Case        *CaseWrite // the items of cases that go with it
+	Case        *CaseWrite    // the items of cases that go with it
+	Entries     []books.Entry // booked with it: ErrExists when one was booked before
 }
 
 // Settling keeps settlements, claims to carriers and instalment plans. Engines: sqlite and postgres, as part of Store. None of it

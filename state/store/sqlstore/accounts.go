@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -54,6 +55,39 @@ func (s *Queries) Book(ctx context.Context, all []books.Entry, facts ...store.Fa
 		return note(ctx, tx, facts)
 	})
 	return numbers, about("booking", err)
+}
+
+// BookCredit books a credit note by hand.
+func (s *Queries) BookCredit(ctx context.Context, e books.Entry, seen int64, facts ...store.Fact) (number int64, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		if err := tie(ctx, tx); err != nil { // against who writes into a case
+			return err
+		}
+		last, err := Returned(ctx, tx, "SELECT COALESCE(MAX(id), 0) FROM entry WHERE customer = $1 AND kind = 'credit'", store.Clean(e.Customer))
+		if err != nil {
+			return err
+		}
+		if last != seen {
+			return store.ErrMoved
+		}
+		for part := range slices.Chunk(e.Calls, 400) {
+			var w where
+			w.plain("state <> 'withdrawn'")
+			ids := make([]call.ID, len(part))
+			for i := range part {
+				ids[i] = call.ID(part[i])
+			}
+			w.calls("call", ids)
+			if n, err := Returned(ctx, tx, "SELECT COUNT(*) FROM case_call"+w.sql.String(), w.args...); err != nil || n > 0 {
+				return cmp.Or(err, error(store.ErrMoved))
+			}
+		}
+		if number, err = book(ctx, tx, e); err != nil {
+			return err
+		}
+		return note(ctx, tx, facts)
+	})
+	return number, about("booking", err)
 }
 
 func book(ctx context.Context, tx Tx, e books.Entry) (number int64, err error) {

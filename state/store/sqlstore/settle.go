@@ -123,6 +123,11 @@ func (s *Queries) WriteSettle(ctx context.Context, w store.SettleWrite, facts ..
 				return err
 			}
 		}
+		for i := range w.Entries {
+			if _, err := book(ctx, tx, w.Entries[i]); err != nil {
+				return err
+			}
+		}
 		return note(ctx, tx, facts)
 	})
 }

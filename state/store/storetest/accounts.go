@@ -63,6 +63,38 @@ func theBooks(t *testing.T, s store.Store) {
 	wantIs(t, "of a group that was refused", err, store.ErrNotFound)
 }
 
+// creditsByHand wants a credit note for calls to be refused when another was booked meanwhile, or when a call is in a case.
+func creditsByHand(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	credit := func(reference string, calls ...string) books.Entry {
+		return books.Entry{At: someday, Kind: books.KindCredit, Reference: reference, Customer: "acme", Net: 10, Calls: calls, Postings: books.Credit("acme", books.Total{Net: 10, Gross: 10})}
+	}
+	said := store.Fact{Kind: "credit.booked"}
+	n, err := s.BookCredit(ctx, credit("C1", "a"), 0, said)
+	ok(t, err)
+	same(t, "its number", n, int64(1))
+	_, err = s.BookCredit(ctx, credit("C2", "a"), 0, said)
+	wantIs(t, "another was booked meanwhile", err, store.ErrMoved)
+	first, err := s.Entry(ctx, books.KindCredit, "C1")
+	ok(t, err)
+	_, err = s.BookCredit(ctx, credit("C1"), first.ID, said)
+	wantIs(t, "its reference again", err, store.ErrExists)
+	in := func(state casework.Dispute, version int64) store.CaseWrite {
+		return store.CaseWrite{Calls: []casework.CaseCall{{Case: 1, Call: ID(1), Customer: "acme", Line: "a", State: state, Retail: 10, Version: version}}}
+	}
+	w := in(casework.Disputed, 0)
+	w.Case = &casework.Case{ID: 1, Customer: "acme", State: casework.Open, Opened: someday}
+	ok(t, s.WriteCase(ctx, w))
+	_, err = s.BookCredit(ctx, credit("C3", "b", string(ID(1))), first.ID, said)
+	wantIs(t, "a call in a case", err, store.ErrMoved)
+	ok(t, s.WriteCase(ctx, in(casework.Withdrawn, 1)))
+	_, err = s.BookCredit(ctx, credit("C3", "b", string(ID(1))), first.ID, said)
+	ok(t, err)
+	facts, err := s.Facts(ctx, store.FactFilter{Kind: "credit.booked"})
+	ok(t, err)
+	same(t, "facts", len(facts), 2)
+}
+
 // due settles n calls of a line, of a pound each.
 func due(t *testing.T, s store.Store, first, n int, line string) {
 	t.Helper()

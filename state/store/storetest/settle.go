@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/books"
 	"ringfence/core/casework"
 	"ringfence/core/money"
 	"ringfence/core/settle"
@@ -44,6 +45,16 @@ func settling(t *testing.T, s store.Store) {
 	wantIs(t, "twice", s.WriteSettle(ctx, w), store.ErrExists)
 	made.Version, claim.Version, plan.Version, calls[0].Version, calls[1].Version = 1, 1, 1, 1, 1
 	readSettled(t, s, made, claim, calls, plan)
+
+	grant := books.Entry{At: someday, Kind: books.KindCarrier, Reference: "CLAIM 1 ANSWER 1", By: "staff/tom", Net: 5, Postings: books.Grant("t1", 5)}
+	stale := plan
+	stale.Version = 7
+	wantIs(t, "of a version that is not there", s.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{stale}, Entries: []books.Entry{grant}}), store.ErrMoved)
+	ok(t, s.WriteSettle(ctx, store.SettleWrite{Entries: []books.Entry{grant}}))
+	wantIs(t, "booked twice", s.WriteSettle(ctx, store.SettleWrite{Entries: []books.Entry{grant}}), store.ErrExists)
+	owes, err := s.Balances(ctx, books.Carrier("t1"), books.Granted)
+	ok(t, err)
+	same(t, "what the carrier owes", owes, []money.Micro{5, -5})
 
 	again := claim
 	again.ID, again.Version = 2, 0

@@ -44,6 +44,7 @@ var accounts = []struct {
 	{"Settling", settling},
 	{"TheBooks", theBooks},
 	{"TheBills", theBills},
+	{"CreditsByHand", creditsByHand},
 	{"CallsAreLeft", callsAreLeft},
 	{"YearsOfBooks", yearsOfBooks},
 }
