@@ -139,7 +139,9 @@ func NeedsSecond(i *Item, alone, limit money.Micro) bool {
 	return gives(i.What) && alone.Add(i.Amount) > limit
 }
 
-func gives(what string) bool { return what == Refund || what == CostPrice || what == Grant || Dispute(what).Free() }
+func gives(what string) bool {
+	return what == Refund || what == CostPrice || what == Grant || Dispute(what).Free()
+}
 
 // FileName is a sender's name of a file, made safe to hand out again: its last part, without control and direction characters, quotes
 // and separators.

@@ -26,7 +26,8 @@ type History struct {
 	calls    map[call.ID]*story
 	purses   map[string]*purse
 	lines    map[string]*lineState
-	wide     []lockout // of addresses and networks, for every line
+	accounts map[string]words // what customers have set
+	wide     []lockout        // of addresses and networks, for every line
 	leaks    []leak
 	lost     []gap
 	notices  []Notice
@@ -46,14 +47,14 @@ type seen struct {
 
 // lineState is what the facts so far say of a line.
 type lineState struct {
-	locks    []lock
-	lockouts []lockout
-	devices  []device
-	unusual  []unusual
-	edits    []edit
-	password int64 // the latest fact of its password
-	since    time.Time
-	spent    money.Micro // charged since the history begins
+	locks     []lock
+	lockouts  []lockout
+	devices   []device
+	unusual   []unusual
+	edits     []edit
+	words     words       // what it has set
+	passwords []edit      // since when it has each
+	spent     money.Micro // charged since the history begins
 }
 
 type lock struct {
@@ -146,7 +147,7 @@ type overrun struct {
 
 // NewHistory makes one that has read nothing.
 func NewHistory(o Options) *History {
-	return &History{o: o, settings: map[string]*seen{}, calls: map[call.ID]*story{}, purses: map[string]*purse{}, lines: map[string]*lineState{}}
+	return &History{o: o, settings: map[string]*seen{}, calls: map[call.ID]*story{}, purses: map[string]*purse{}, lines: map[string]*lineState{}, accounts: map[string]words{}}
 }
 
 // Knows says that settings have been read.
@@ -158,7 +159,7 @@ func (h *History) Notices(all ...Notice) { h.notices = append(h.notices, all...)
 func (h *History) line(id string) *lineState {
 	l := h.lines[id]
 	if l == nil {
-		l = &lineState{}
+		l = &lineState{words: words{}}
 		h.lines[id] = l
 	}
 	return l
@@ -254,9 +255,10 @@ func (h *History) ofLine(row *fact.Row) error {
 	case fact.KindLineUnlocked:
 		l.unlock(row)
 	case fact.KindLineAdded, fact.KindPasswordChanged:
-		l.password, l.since = row.Seq, row.At
+		l.passwords = append(l.passwords, edit{row.Seq, row.At})
 	case fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged, fact.KindRequestGranted, fact.KindChangeMade:
 		l.edits = append(l.edits, edit{row.Seq, row.At})
+		return h.set(row)
 	case fact.KindStoreRestored:
 		var f fact.StoreRestored
 		if err := f.Decode(row.Body); err != nil {
@@ -287,6 +289,34 @@ func (h *History) ofLine(row *fact.Row) error {
 			return err
 		}
 		l.unusual = append(l.unusual, unusual{row.Seq, row.At, f.Trial, f.Closed})
+	}
+	return nil
+}
+
+// set notes what a line or customer has set.
+func (h *History) set(row *fact.Row) error {
+	switch row.Kind {
+	case fact.KindSettingChanged:
+		var f fact.SettingChanged
+		if err := f.Decode(row.Body); err != nil {
+			return err
+		}
+		if row.Line == "" {
+			return h.account(row.Account).take(row, f.Before, f.After)
+		}
+		return h.line(row.Line).words.take(row, f.Before, f.After)
+	case fact.KindLineChanged:
+		var f fact.LineChanged
+		if err := f.Decode(row.Body); err != nil {
+			return err
+		}
+		return h.line(row.Line).words.take(row, f.Before, f.After)
+	case fact.KindCustomerChanged:
+		var f fact.CustomerChanged
+		if err := f.Decode(row.Body); err != nil {
+			return err
+		}
+		return h.account(row.Account).take(row, f.Before, f.After)
 	}
 	return nil
 }

@@ -99,6 +99,11 @@ func (x *tale) lock(at time.Time, calls string) {
 	x.say(&fact.LineLocked{After: json.RawMessage(fmt.Sprintf(`{"calls":%q}`, calls))}, at, ofLine)
 }
 
+// sets says that settings of the line were changed, so long after noon.
+func (x *tale) sets(after time.Duration, was, is string) {
+	x.say(&fact.SettingChanged{Before: json.RawMessage(was), After: json.RawMessage(is)}, noon.Add(after), ofLine)
+}
+
 // notice says that a message was due, and when it was sent.
 func (x *tale) notice(kind string, sent time.Time) {
 	x.h.Notices(Notice{Kind: kind, Line: "2001", Account: "acme", At: noon, Sent: sent})
@@ -121,7 +126,28 @@ var cases = []struct {
 	{IPLock, Broken, "on one of two lists", func(x *tale) { x.settings["nets"] = [][]string{{"192.0.2.0/24"}, {"198.51.100.0/24"}} }},
 	{IPLock, CannotTell, "no address", func(x *tale) { x.settings["nets"], x.a.Source = [][]string{{"192.0.2.0/24"}}, fact.Source{} }},
 	{IPLock, CannotTell, "settings that are not known", func(x *tale) { x.a.Settings = "s9" }},
+	{IPLock, Broken, "from elsewhere, on a node that did not know", func(x *tale) { x.sets(-time.Minute, `{}`, `{"nets":["198.51.100.0/24"]}`) }},
+	{IPLock, Broken, "not from the customer's list, on a node that did not know", func(x *tale) {
+		x.say(&fact.CustomerChanged{After: json.RawMessage(`{"nets":["198.51.100.0/24"]}`)}, noon.Add(-time.Minute), fact.Subject{Account: "acme"})
+	}},
+	{IPLock, NotInForce, "the node may not have heard yet", func(x *tale) { x.sets(-time.Second, `{}`, `{"nets":["198.51.100.0/24"]}`) }},
+	{IPLock, NotInForce, "a list that was taken back", func(x *tale) {
+		x.sets(-time.Hour, `{}`, `{"nets":["198.51.100.0/24"]}`)
+		x.sets(-time.Minute, `{"nets":["198.51.100.0/24"]}`, `{}`)
+	}},
+	{IPLock, NotInForce, "set before the store was restored", func(x *tale) {
+		x.sets(-time.Hour, `{}`, `{"nets":["198.51.100.0/24"]}`)
+		x.say(&fact.StoreRestored{From: noon.AddDate(0, -3, 0), Until: noon.AddDate(0, -3, 1)}, noon.Add(-time.Minute), fact.Subject{})
+	}},
 	{Ceilings, Honoured, "below", func(*tale) {}},
+	{Ceilings, Broken, "above one that the node did not know", func(x *tale) { x.sets(-time.Minute, `{}`, `{"national-ceiling":{"n":60000000}}`) }},
+	{Ceilings, Honoured, "above one that has ended", func(x *tale) {
+		x.sets(-time.Hour, `{}`, `{"national-ceiling":{"n":60000000,"granted":true,"until":"2026-07-12T11:30:00Z"}}`)
+	}},
+	{Ceilings, Honoured, "the line may more than its customer", func(x *tale) {
+		x.say(&fact.CustomerChanged{After: json.RawMessage(`{"national-ceiling":{"n":60000000}}`)}, noon.Add(-time.Hour), fact.Subject{Account: "acme"})
+		x.sets(-time.Minute, `{}`, `{"national-ceiling":{"n":150000000,"granted":true}}`)
+	}},
 	{Ceilings, Broken, "above the national one", func(x *tale) { x.a.PerMinute = 21 * money.PencePerMinute }},
 	{Ceilings, Honoured, "between both, abroad", func(x *tale) { x.a.PerMinute, x.a.Country = 21*money.PencePerMinute, "FR" }},
 	{Ceilings, Broken, "above the international one", func(x *tale) { x.a.PerMinute, x.a.Country = 51*money.PencePerMinute, "CU" }},
@@ -131,6 +157,11 @@ var cases = []struct {
 	{PremiumBar, NotInForce, "a mobile", func(*tale) {}},
 	{PremiumBar, Broken, "a premium number", func(x *tale) { x.a.Class = "premium" }},
 	{PremiumBar, NotInForce, "a premium number that is allowed", func(x *tale) { x.a.Class = "premium"; x.set(account.Premium, 1) }},
+	{PremiumBar, Broken, "a premium number that was barred again, on a node that did not know", func(x *tale) {
+		x.a.Class = "premium"
+		x.set(account.Premium, 1)
+		x.sets(-time.Minute, `{"premium":{"n":1,"granted":true}}`, `{"premium":{"n":0}}`)
+	}},
 	{PremiumBar, CannotTell, "a number of no known kind", func(x *tale) { x.a.Class = "unknown" }},
 	{Caps, Honoured, "below all", func(*tale) {}},
 	{Caps, Broken, "above the day's", func(x *tale) { x.set(account.LineDayCap, 99_999) }},
@@ -192,6 +223,10 @@ var cases = []struct {
 	{Secrecy, Honoured, "the password is newer than that", func(x *tale) {
 		x.leak(home)
 		x.say(&fact.PasswordChanged{}, noon.Add(-time.Minute), ofLine)
+	}},
+	{Secrecy, Broken, "the password was changed after the call", func(x *tale) {
+		x.leak(home)
+		x.slices = append(x.slices, func() { x.say(&fact.PasswordChanged{}, noon.Add(time.Hour), ofLine) })
 	}},
 	{LockOut, Honoured, "no lock-out", func(*tale) {}},
 	{LockOut, Broken, "from a source that was locked out", func(x *tale) {
@@ -342,4 +377,116 @@ func TestACapFreesWhatItWouldHaveStopped(t *testing.T) {
 			}
 		}
 	})
+}
+
+// inForce is what a test knows of a line at a moment.
+type inForce struct {
+	nets     bool  // calls may come from home alone
+	ceiling  int64 // of the line; 0 is none
+	premium  bool
+	locked   bool
+	password int // which one the line has
+}
+
+// stops says whether the promises forbid a call that was let in.
+func (s *inForce) stops(a *fact.CallAdmitted) bool {
+	from := a.Source.Addr == away.Addr()
+	return s.nets && from || s.ceiling > 0 && int64(a.PerMinute) > s.ceiling || a.Class == "premium" && !s.premium || s.locked
+}
+
+// TestAPromiseFreesWhatItWouldHaveStopped: of calls that a node lets in by settings which may be older than those in force, exactly those are free that the settings, the locks and the
+// secrets in force would have stopped.
+func TestAPromiseFreesWhatItWouldHaveStopped(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		x := newTale(t)
+		x.say(&fact.PromisesStated{Wordings: Body(All[:])}, noon.Add(-time.Hour), fact.Subject{})
+		now, past := inForce{}, []inForce{{}}
+		said, with, leaked := map[call.ID]bool{}, map[call.ID]int{}, map[int]bool{} // leaked: the password of a decoy was known at home while the line had that one
+		var records []call.CDR
+		for i := range rapid.IntRange(1, 30).Draw(r, "steps") {
+			at := noon.Add(time.Duration(i) * time.Minute)
+			step := rapid.SampledFrom([]string{"nets", "ceiling", "premium", "lock", "leak", "password", "call", "call", "call", "call"}).Draw(r, "step")
+			if step != "call" {
+				x.change(step, &now, at, rapid.Int64Range(1, 300_000_000).Draw(r, "ceiling"))
+				past = append(past, now)
+				leaked[now.password] = leaked[now.password] || step == "leak"
+				continue
+			}
+			a := x.a
+			a.Class = rapid.SampledFrom([]string{"mobile", "premium"}).Draw(r, "class")
+			a.Source = fact.FromPort(rapid.SampledFrom([]netip.AddrPort{home, away}).Draw(r, "from"))
+			a.PerMinute = money.Rate(rapid.Int64Range(100_000_000, 200_000_000).Draw(r, "price"))
+			believed := past[rapid.IntRange(0, len(past)-1).Draw(r, "the node knows")]
+			if believed.locked = false; believed.stops(&a) {
+				continue // the node did its part
+			}
+			id := call.ID(fmt.Sprint("c", i))
+			a.Settings = string(id)
+			x.believes(&believed, a.Settings, at)
+			of := fact.Subject{Line: "2001", Account: "acme", Call: id}
+			x.say(&a, at, of)
+			x.say(&fact.CallSettled{Retail: 1000}, at.Add(10*time.Second), of)
+			if with[id] = -1; a.Source.Addr == home.Addr() {
+				with[id] = now.password
+			}
+			records, said[id] = append(records, call.CDR{ID: id, Line: "2001", Account: "acme", Begun: at, Retail: 1000}), now.stops(&a)
+		}
+		for i := range records {
+			id := records[i].ID
+			free := said[id] || leaked[with[id]]
+			if v := x.h.Judge(&records[i]); (v.Outcome == Free) != free {
+				r.Fatalf("call %s: %s, want free %v: %+v", id, v.Outcome, free, v.Findings)
+			}
+		}
+	})
+}
+
+// change changes what is in force, and tells it.
+func (x *tale) change(step string, now *inForce, at time.Time, n int64) {
+	set := func(name, was, is string) {
+		x.sets(at.Sub(noon), fmt.Sprintf(`{%q:%s}`, name, was), fmt.Sprintf(`{%q:%s}`, name, is))
+	}
+	switch step {
+	case "nets":
+		if now.nets = !now.nets; now.nets {
+			x.sets(at.Sub(noon), `{}`, `{"nets":["192.0.2.0/24"]}`)
+		} else {
+			x.sets(at.Sub(noon), `{"nets":["192.0.2.0/24"]}`, `{}`)
+		}
+	case "ceiling":
+		set("national-ceiling", fmt.Sprintf(`{"n":%d}`, now.ceiling), fmt.Sprintf(`{"n":%d}`, n))
+		now.ceiling = n
+	case "premium":
+		if now.premium = !now.premium; now.premium {
+			set("premium", `{"n":0}`, `{"n":1,"granted":true}`)
+		} else {
+			set("premium", `{"n":1,"granted":true}`, `{"n":0}`)
+		}
+	case "lock":
+		if now.locked = !now.locked; now.locked {
+			x.lock(at, "end")
+		} else {
+			x.say(&fact.LineUnlocked{}, at, ofLine)
+		}
+	case "leak":
+		right := true
+		x.say(&fact.LoginHoneypot{Source: fact.FromAddr(home.Addr()), Right: &right}, at, fact.Subject{Line: "9001", Account: "own"})
+	case "password":
+		x.say(&fact.PasswordChanged{}, at, ofLine)
+		now.password++
+	}
+}
+
+// believes says under what settings a node let a call in.
+func (x *tale) believes(s *inForce, name string, at time.Time) {
+	delete(x.settings, "nets")
+	if s.nets {
+		x.settings["nets"] = [][]string{{"192.0.2.0/24"}}
+	}
+	x.set(account.Premium, map[bool]int64{true: 1}[s.premium])
+	x.set(account.NationalCeiling, int64(20*money.PencePerMinute))
+	if s.ceiling > 0 {
+		x.set(account.NationalCeiling, min(s.ceiling, int64(20*money.PencePerMinute)))
+	}
+	x.seen(name, at)
 }

@@ -2,8 +2,6 @@ package liability
 
 import (
 	"fmt"
-	"net/netip"
-	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -96,6 +94,12 @@ func (x *asked) noSettings() Ruling {
 
 // ipLock compares the address with the lists itself: it asks nothing that the gate asked.
 func (x *asked) ipLock() Ruling {
+	addr := x.a.Source.Addr.Unmap().WithZone("")
+	if x.a.Source.Addr.IsValid() {
+		if f := x.staleNets(addr); f != nil {
+			return *f
+		}
+	}
 	switch {
 	case x.e == nil:
 		return x.noSettings()
@@ -106,9 +110,8 @@ func (x *asked) ipLock() Ruling {
 	case !x.a.Source.Addr.IsValid():
 		return tells("the address that the call came from")
 	}
-	addr := x.a.Source.Addr.Unmap().WithZone("")
 	for _, list := range x.e.Nets {
-		if !slices.ContainsFunc(list, func(n netip.Prefix) bool { return n.Contains(addr) }) {
+		if !contains(list, addr) {
 			return says(Broken, fmt.Sprintf("the call came from %s, which is not on the line's list %v", addr, list), x.settings)
 		}
 	}
@@ -131,6 +134,10 @@ func (x *asked) ceilings() Ruling {
 	if x.a.PaidFor <= time.Minute { // with what it costs to connect
 		price = max(price, money.Rate(min(x.a.Held, money.Max/1000))*1000)
 	}
+	if n, by := x.bound(field); by != nil && n < int64(limit) && int64(price) > n {
+		return says(Broken, fmt.Sprintf("the price was %s a minute; the %s ceiling was set to %s at %s, and the node that let the call in did not know it",
+			money.Billing().Rate(price), name, account.Format(field, n), by.at.UTC().Format(time.DateTime)), by.seq, x.settings)
+	}
 	is := fmt.Sprintf("the price was %s a minute; the %s ceiling %s", money.Billing().Rate(price), name, account.Format(field, x.e.Values[field]))
 	if price > limit {
 		return says(Broken, is, x.settings)
@@ -150,6 +157,9 @@ func (x *asked) premium() Ruling {
 	case x.e == nil:
 		return x.noSettings()
 	case x.e.Values[account.Premium] > 0:
+		if n, by := x.bound(account.Premium); by != nil && n == 0 {
+			return says(Broken, "premium-rate numbers were barred for the line at "+by.at.UTC().Format(time.DateTime)+", and the node that let the call in did not know it", by.seq, x.settings)
+		}
 		f := notInForce("the line was allowed to call premium-rate numbers (" + x.e.From[account.Premium].String() + ")")
 		f.Facts = []int64{x.settings}
 		return f
@@ -274,9 +284,10 @@ func (x *asked) afterCut() Ruling {
 
 // secrecy knows of one sign that passwords came from us: somebody had that of a decoy line, which was never given to anybody.
 func (x *asked) secrecy() Ruling {
+	begun, seq, replaced := x.password()
 	for i := range x.h.leaks {
 		l := &x.h.leaks[i]
-		if x.line.since.After(l.at) { // the line has another password since
+		if l.at.Before(begun) || !replaced.IsZero() && !l.at.Before(replaced) { // what was known then was no password of this call's
 			continue
 		}
 		if same(l.source, x.a.Source) {
@@ -287,10 +298,21 @@ func (x *asked) secrecy() Ruling {
 		return f
 	}
 	f := says(Honoured, "no sign that a password came from us: nobody knew that of a decoy line")
-	if x.line.password != 0 {
-		f.Facts = []int64{x.line.password}
+	if seq != 0 {
+		f.Facts = []int64{seq}
 	}
 	return f
+}
+
+// password is since when the line had the password of the call, by which fact, and when it got another: zero is not known, or not yet.
+func (x *asked) password() (begun time.Time, seq int64, replaced time.Time) {
+	for _, p := range x.line.passwords {
+		if p.seq > x.s.seq {
+			return begun, seq, p.at
+		}
+		begun, seq = p.at, p.seq
+	}
+	return begun, seq, replaced
 }
 
 // same says that two sources are in one network.

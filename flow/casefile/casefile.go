@@ -269,10 +269,13 @@ func (c *Casefile) ofAccount(ctx context.Context, of string, first, last call.ID
 		}
 		all = append(append(all, rare...), calls...)
 	}
-	changed, err := c.facts(ctx, store.FactFilter{Kinds: []string{fact.KindCustomerChanged}, From: month})
+	changed, err := c.facts(ctx, store.FactFilter{Kinds: []string{fact.KindCustomerChanged}, From: month.Add(-stale)})
 	all = append(all, slices.DeleteFunc(changed, func(f fact.Row) bool { return f.Account != of })...)
 	return all, err
 }
+
+// stale is for how long before the month of a call what its customer has set is read: a node may not have heard of it for as long.
+const stale = 7 * 24 * time.Hour
 
 // factPage is how many facts are read at once.
 const factPage = 5000
