@@ -127,6 +127,9 @@ func (c *Case) Close(outcome Outcome, why string, disputed, undecided int, now t
 	return nil
 }
 
+// Erased says that the customer of a case was erased: it is there so that numbers count on, and has nothing but its own.
+func (c *Case) Erased() bool { return c.Customer == "" && c.Title == "" }
+
 // Late says that the deadline has passed while the case is not closed.
 func (c *Case) Late(now time.Time) bool {
 	return c.State != Closed && !c.Deadline.IsZero() && now.After(c.Deadline)

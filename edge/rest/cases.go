@@ -82,7 +82,7 @@ func worker(ctx context.Context, actor string) string {
 func (s *Server) caseView(ctx context.Context, c *casework.Case) api.Case {
 	zone := s.d.Book.Zone("")
 	return api.Case{
-		ID: c.ID, Customer: account.Handle(c.Customer), Account: account.FullIdentity(c.Customer), Line: account.Handle(c.Line), Title: c.Title, State: string(c.State),
+		ID: c.ID, Customer: account.Handle(c.Customer), Account: account.FullIdentity(c.Customer), Line: account.Handle(c.Line), Title: c.Title, Erased: c.Erased(), State: string(c.State),
 		Outcome: string(c.Outcome), Why: c.Why, Origin: string(c.Origin), Finding: c.Finding, Owner: worker(ctx, c.Owner), By: worker(ctx, c.By), Opened: in(zone, c.Opened), Deadline: in(zone, c.Deadline),
 		Late: c.Late(time.Now()), Closed: in(zone, c.Finished), Hold: c.Hold,
 	}

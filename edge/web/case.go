@@ -139,7 +139,11 @@ func (s *Server) casePage(q *query, at, said string) (page, error) {
 		}
 	}
 	crumbs := []crumb{{q.t("case.all"), at}, {q.t("case.number", "id", id), ""}}
-	return page{name: "case", title: harmless(f.Title, 200), nav: at, shape: shapeOf(q), crumbs: crumbs, data: v}, nil
+	title := harmless(f.Title, 200)
+	if f.Erased() {
+		title = q.t("case.erased")
+	}
+	return page{name: "case", title: title, nav: at, shape: shapeOf(q), crumbs: crumbs, data: v}, nil
 }
 
 func (s *Server) fillCase(q *query, f *desk.File, v *caseView) {

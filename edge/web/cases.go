@@ -101,11 +101,19 @@ func (s *Server) caseList(q *query, at string) (page, error) {
 }
 
 func (s *Server) caseRow(q *query, at string, c *casework.Case) caseRow {
-	r := caseRow{Path: fmt.Sprintf("%s/%d", at, c.ID), Title: bdi(harmless(c.Title, 120)), State: s.caseTag(q, c), Deadline: q.at(c.Deadline), Late: c.Late(q.now)}
+	r := caseRow{Path: fmt.Sprintf("%s/%d", at, c.ID), Title: s.caseTitle(q, c), State: s.caseTag(q, c), Deadline: q.at(c.Deadline), Late: c.Late(q.now)}
 	if q.Customer == "" {
 		r.Whose, r.Owner = s.whose(desk.Subject{Line: c.Line, Customer: c.Customer}, ""), name(c.Owner)
 	}
 	return r
+}
+
+// caseTitle is what a case is about. Of one whose customer was erased nothing is left but its number.
+func (s *Server) caseTitle(q *query, c *casework.Case) template.HTML {
+	if c.Erased() {
+		return template.HTML(template.HTMLEscapeString(q.t("case.erased"))) //nolint:gosec // escaped
+	}
+	return bdi(harmless(c.Title, 120))
 }
 
 // rankedCases are the open ones, by the money at risk: what is in dispute, and what could still be lost tonight.

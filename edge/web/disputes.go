@@ -56,7 +56,7 @@ func (s *Server) disputes(q *query) (*disputesView, error) {
 		if len(f.Sums) == 0 {
 			continue
 		}
-		r := disputeRow{Path: "/cases/" + strconv.FormatInt(f.ID, 10), Title: bdi(harmless(f.Title, 120)), State: s.caseTag(q, &f.Case), Opened: q.at(f.Opened)}
+		r := disputeRow{Path: "/cases/" + strconv.FormatInt(f.ID, 10), Title: s.caseTitle(q, &f.Case), State: s.caseTag(q, &f.Case), Opened: q.at(f.Opened)}
 		if f.State == casework.Closed {
 			r.Decided = q.at(f.Finished)
 		} else {

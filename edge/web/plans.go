@@ -99,7 +99,11 @@ func (s *Server) staffPlans(q *query) (page, error) {
 		if p.State == core.PlanBroken {
 			broken++
 		}
-		v.Rows = append(v.Rows, staffPlan{s.planView(q, p), s.customerLink(p.Customer)})
+		row := staffPlan{s.planView(q, p), template.HTML(template.HTMLEscapeString(q.t("case.erased")))} //nolint:gosec // escaped
+		if p.Customer != "" {
+			row.Who = s.customerLink(p.Customer)
+		}
+		v.Rows = append(v.Rows, row)
 	}
 	title := q.t("settle.plans-title", "n", len(all), "sum", s.reader.money(rest))
 	switch {

@@ -296,10 +296,7 @@ func (s *sweep) drop(ctx context.Context, f store.OldFilter, all []store.Old, si
 		if err != nil {
 			return err
 		}
-		s.out.Deleted[f.Kind] += max(out.Items, out.Facts)
-		s.r.mu.Lock()
-		s.r.sum[f.Kind] += max(out.Items, out.Facts)
-		s.r.mu.Unlock()
+		s.count(f, out)
 		if !out.More {
 			all = all[len(part):]
 		}
@@ -311,6 +308,22 @@ func (s *sweep) drop(ctx context.Context, f store.OldFilter, all []store.Old, si
 		}
 	}
 	return nil
+}
+
+// count counts what went: things of their kind, facts with the journal or audit that they are of. The facts of a call go with it and count as the one call; those of calls without a
+// record count with the journal.
+func (s *sweep) count(f store.OldFilter, d store.Dropped) {
+	k, n := f.Kind, d.Items
+	switch {
+	case k == retain.Journal || k == retain.Audit:
+		n = d.Facts
+	case k == retain.Calls && f.Part == "facts":
+		k, n = retain.Journal, d.Facts
+	}
+	s.out.Deleted[k] += n
+	s.r.mu.Lock()
+	s.r.sum[k] += n
+	s.r.mu.Unlock()
 }
 
 // deleted is the fact that things went.

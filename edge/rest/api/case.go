@@ -14,6 +14,7 @@ type Case struct {
 	Account  string     `json:"customer_identity,omitempty"`
 	Line     string     `json:"line,omitempty" doc:"absent: it is about all of the customer's"`
 	Title    string     `json:"title"`
+	Erased   bool       `json:"erased,omitempty" doc:"its customer was erased, and nothing is left of it but its number"`
 	State    string     `json:"state" enum:"open,asked,settling,closed" doc:"asked: it waits for the customer's answer"`
 	Outcome  string     `json:"outcome,omitempty" enum:"fraud,honest,ours,unclear,"`
 	Why      string     `json:"why,omitempty" doc:"of the outcome"`
@@ -112,6 +113,12 @@ func (Case) Resource() Resource[Case] {
 					return Cell{"", "bad"}
 				}
 				return Cell{}
+			},
+			"title": func(c *Case) Cell {
+				if c.Erased {
+					return Cell{"erased", "dim"}
+				}
+				return Cell{Text: c.Title}
 			},
 			"disputed_micro": func(c *Case) Cell {
 				if c.Disputed == 0 {

@@ -46,6 +46,7 @@ var accounts = []struct {
 	{"TheBills", theBills},
 	{"CreditsByHand", creditsByHand},
 	{"CallsAreLeft", callsAreLeft},
+	{"Erasing", erasing},
 	{"YearsOfBooks", yearsOfBooks},
 }
 
