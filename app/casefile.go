@@ -18,7 +18,12 @@ func (a *App) openCasefile(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	first := time.Time{}
+	if a.cfg.DemoLife { // it has a week of calls behind it
+		first = time.Now().AddDate(0, 0, -8)
+	}
 	a.casefile, err = casefile.New(casefile.Options{
+		First: first,
 		Store: a.store, Book: a.book, Cases: func() *desk.Cases { return a.cases }, Evidence: a.evidence, Promises: own, Provider: a.cfg.Provider.Name, Version: Version, Changes: ringfence.Changelog, Checks: a.selfTests,
 	})
 	return err

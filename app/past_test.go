@@ -9,7 +9,7 @@ import (
 
 // The demonstration's past is like one that was lived: its books add up, a thief was stopped before the cap, and there is a finding about it.
 func TestTheDemonstrationHasAPast(t *testing.T) {
-	cfg := demoConfig(t)
+	cfg := emptyConfig(t)
 	cfg.DemoLife, cfg.Watch.Calls = true, "live"
 	p := start(t, cfg)
 	defer p.stop()
@@ -33,6 +33,16 @@ func TestTheDemonstrationHasAPast(t *testing.T) {
 	p.get("/v1/cases", &cases)
 	if len(cases.Items) != 1 || cases.Items[0].Customer != "hotel" {
 		t.Fatalf("cases %+v", cases.Items)
+	}
+	var stolen api.List[api.CaseCall]
+	p.get("/v1/cases/1/calls", &stolen)
+	if len(stolen.Items) == 0 {
+		t.Fatal("no call is in the case")
+	}
+	var verdict api.CallVerdict
+	p.get("/v1/cdrs/"+stolen.Items[0].Call+"/verdict", &verdict)
+	if !verdict.Dated || verdict.Stated.After(stolen.Items[0].Begun) {
+		t.Errorf("the promises are of %v, and the call of %v", verdict.Stated, stolen.Items[0].Begun)
 	}
 	var owed api.CaseSettlement
 	p.get("/v1/cases/1/settlement", &owed)

@@ -43,6 +43,7 @@ type caseView struct {
 	Tasks    []itemRow
 	Links    []relatedRow
 	Story    []storyRow
+	Earlier  []storyRow // what stands folded above a long one
 	Write    *field
 	Kinds    []choice
 	Upload   *field // of a customer: a file as evidence
@@ -423,8 +424,14 @@ func (s *Server) caseAround(q *query, f *desk.File, v *caseView) error {
 	}
 	v.Story = append(v.Story, s.caseStory(q, f)...)
 	slices.SortStableFunc(v.Story, func(a, b storyRow) int { return a.At.Compare(b.At) })
+	if n := len(v.Story) - openStory; n > openStory/2 { // a few more are no reason to fold
+		v.Earlier, v.Story = v.Story[:n], v.Story[n:]
+	}
 	return nil
 }
+
+// openStory is how many moments of a timeline stand open.
+const openStory = 20
 
 // caseStory is what people did in the case itself.
 func (s *Server) caseStory(q *query, f *desk.File) (rows []storyRow) {

@@ -227,7 +227,6 @@ func (s *Server) line(q *query) (page, error) {
 // linePage shows a line; bad are errors at fields by their names, and fault one of a form as a whole.
 func (s *Server) linePage(q *query, l *book.Line, bad map[string]string, fault string) (page, error) {
 	v := lineView{Path: linePath(l), Number: s.numberOf(l), Locked: l.Locked(), Fault: fault, May: q.may("change-line") == nil}
-	e := l.Effective(q.now)
 	calls, err := s.callsIn(q.Context(), q.Customer)
 	if err != nil {
 		return page{}, err
@@ -239,72 +238,16 @@ func (s *Server) linePage(q *query, l *book.Line, bad map[string]string, fault s
 		}
 	}
 	v.Tags = s.tags(q, l, up)
-	typed := typedChanges(q, e)
-	n := lineNow{l: l, e: e}
-	if s.d.Exposure != nil {
-		a, err := s.d.Exposure.Line(q.Context(), l, exposure.Tonight, nil)
-		if err != nil {
-			return page{}, err
-		}
-		n.ideas, n.was, v.Figure = a.With, coreexposure.Amount(a.Retail), s.figureView(q, a)
-		if len(typed) > 0 {
-			b, err := s.d.Exposure.Line(q.Context(), l, exposure.Tonight, typed)
-			if err != nil {
-				return page{}, err
-			}
-			n.tried = b.With
-		}
-		v.Down = s.down(q, a)
-	}
-	if s.d.Cooling != nil {
-		all, err := s.d.Cooling.List(q.Context(), q.Customer)
-		if err != nil {
-			return page{}, err
-		}
-		n.waiting = slices.DeleteFunc(all, func(c cooling.Change) bool { return c.Line != l.ID() })
+	n, err := s.lineNow(q, l, &v)
+	if err != nil {
+		return page{}, err
 	}
 	if v.Banners, err = s.lineBanners(q, l); err != nil {
 		return page{}, err
 	}
-	for _, g := range groups {
-		group := settingGroup{Name: g.name, Title: q.t("line.group-" + word(g.name))}
-		for _, f := range g.fields {
-			row := s.settingRow(q, &n, f)
-			row.Field.Error = bad[f.String()]
-			if row.Field.Error != "" {
-				v.Errors = append(v.Errors, row.Field)
-			}
-			group.Rows = append(group.Rows, row)
-		}
-		v.Groups = append(v.Groups, group)
-	}
-	v.From = s.fromOf(q, &n, bad)
-	if v.From.Nets.Error != "" {
-		v.Errors = append(v.Errors, v.From.Nets)
-	}
-	v.Forwards = s.forwardsOf(q, &n, bad)
-	v.Errors = append(v.Errors, wrong(v.Forwards.Fields...)...)
-	v.Reach = s.reachOf(q, l, bad)
-	v.Errors = append(v.Errors, wrong(v.Reach.Fields...)...)
-	s.closings(q, l, &v, bad)
-	s.devices(q, l, &v)
-	v.Password = s.passwordOf(q, l, bad)
-	if v.Password.Own.Error != "" {
-		v.Errors = append(v.Errors, v.Password.Own)
-	}
+	s.lineForms(q, &n, &v, bad)
 	v.Name = field{Name: "name", Label: q.t("line.name"), Value: harmless(l.Name(), 200), Most: 200, Error: bad["name"]}
-	if q.may("lock-line") == nil && !l.Locked() {
-		v.Lock = "/lock?line=" + url.QueryEscape(l.Handle())
-	}
-	if s.routed("/lines/x/setup") {
-		v.Setup = linePath(l) + "/setup"
-	}
-	if s.routed("/lines/x/fit") {
-		v.Fit = linePath(l) + "/fit"
-	}
-	if s.exists("/history") {
-		v.History = "/history?line=" + url.QueryEscape(l.Handle())
-	}
+	s.lineWays(q, l, &v)
 	v.Hint = q.t("line.at-once")
 	if c, ok := s.d.Book.Customer(q.Customer); ok && c.Cooling.Wait > 0 {
 		v.Hint = q.t("line.waits", "time", s.reader.length(c.Cooling.Wait))
@@ -318,6 +261,81 @@ func (s *Server) linePage(q *query, l *book.Line, bad map[string]string, fault s
 		status = http.StatusUnprocessableEntity
 	}
 	return page{name: "line", title: title, nav: "/lines", crumbs: []crumb{{q.t("frame.overview"), "/"}, {q.t("frame.lines"), "/lines"}}, status: status, data: v}, nil
+}
+
+// lineNow is how the line stands, with what it could cost and what waits for it.
+func (s *Server) lineNow(q *query, l *book.Line, v *lineView) (lineNow, error) {
+	e := l.Effective(q.now)
+	n, typed := lineNow{l: l, e: e}, typedChanges(q, e)
+	if s.d.Exposure != nil {
+		a, err := s.d.Exposure.Line(q.Context(), l, exposure.Tonight, nil)
+		if err != nil {
+			return n, err
+		}
+		n.ideas, n.was, v.Figure = a.With, coreexposure.Amount(a.Retail), s.figureView(q, a)
+		if len(typed) > 0 {
+			b, err := s.d.Exposure.Line(q.Context(), l, exposure.Tonight, typed)
+			if err != nil {
+				return n, err
+			}
+			n.tried = b.With
+		}
+		v.Down = s.down(q, a)
+	}
+	if s.d.Cooling != nil {
+		all, err := s.d.Cooling.List(q.Context(), q.Customer)
+		if err != nil {
+			return n, err
+		}
+		n.waiting = slices.DeleteFunc(all, func(c cooling.Change) bool { return c.Line != l.ID() })
+	}
+	return n, nil
+}
+
+// lineForms are what may be changed, with what was wrong of it.
+func (s *Server) lineForms(q *query, n *lineNow, v *lineView, bad map[string]string) {
+	for _, g := range groups {
+		group := settingGroup{Name: g.name, Title: q.t("line.group-" + word(g.name))}
+		for _, f := range g.fields {
+			row := s.settingRow(q, n, f)
+			row.Field.Error = bad[f.String()]
+			if row.Field.Error != "" {
+				v.Errors = append(v.Errors, row.Field)
+			}
+			group.Rows = append(group.Rows, row)
+		}
+		v.Groups = append(v.Groups, group)
+	}
+	v.From = s.fromOf(q, n, bad)
+	if v.From.Nets.Error != "" {
+		v.Errors = append(v.Errors, v.From.Nets)
+	}
+	v.Forwards = s.forwardsOf(q, n, bad)
+	v.Errors = append(v.Errors, wrong(v.Forwards.Fields...)...)
+	v.Reach = s.reachOf(q, n.l, bad)
+	v.Errors = append(v.Errors, wrong(v.Reach.Fields...)...)
+	s.closings(q, n.l, v, bad)
+	s.devices(q, n.l, v)
+	v.Password = s.passwordOf(q, n.l, bad)
+	if v.Password.Own.Error != "" {
+		v.Errors = append(v.Errors, v.Password.Own)
+	}
+}
+
+// lineWays are where else there is something about the line.
+func (s *Server) lineWays(q *query, l *book.Line, v *lineView) {
+	if q.may("lock-line") == nil && !l.Locked() {
+		v.Lock = "/lock?line=" + url.QueryEscape(l.Handle())
+	}
+	if s.routed("/lines/x/setup") {
+		v.Setup = linePath(l) + "/setup"
+	}
+	if s.routed("/lines/x/fit") {
+		v.Fit = linePath(l) + "/fit"
+	}
+	if s.exists("/history") {
+		v.History = "/history?line=" + url.QueryEscape(l.Handle())
+	}
 }
 
 // routed says that some page has an address.

@@ -32,6 +32,8 @@ type Options struct {
 	Evidence *evidence.Evidence // proves what a case file says
 	// Promises are the provider's own words for some of what it promises, by their ids.
 	Promises map[string]string
+	// First is from when the first words of a journal count; zero: from when they are written. The sample provider has a past.
+	First time.Time
 
 	// What stands in a case file beside its calls.
 	Provider string
@@ -73,6 +75,8 @@ func (c *Casefile) State(ctx context.Context, now time.Time) error {
 		if err := f.Decode(all[n-1].Body); err == nil && bytes.Equal(f.Wordings, body) {
 			return nil
 		}
+	} else if !c.o.First.IsZero() {
+		now = c.o.First
 	}
 	return c.write(ctx, fact.Say(&fact.PromisesStated{Wordings: body}, now, fact.Subject{}))
 }

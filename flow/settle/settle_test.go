@@ -600,3 +600,32 @@ func TestARowIsClaimedOnce(t *testing.T) {
 	_, err := s.desk.Send(ctx, "staff/tom", 1)
 	must(t, err)
 }
+
+// TestWhatOnlyOneBookHas guards that a call which the carrier billed and we never carried is claimed, one that we never put through too, and that a call which we carried and it did not
+// bill is named and not claimed.
+func TestWhatOnlyOneBookHas(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	begun := night.Add(5 * time.Hour)
+	raw := call.NewID(begun, []byte("0123456789"))
+	unanswered := call.ID(raw[:])
+	_, err := s.db.Apply(ctx, []store.Op{{Kind: store.OpRecord, ID: unanswered, CDR: &call.CDR{
+		ID: unanswered, Direction: call.Out, Line: s.line, Account: s.customer, Trunk: s.trunk, Number: "+37160000119", Begun: begun, Ended: begun.Add(20 * time.Second), BLeg: "leg-9",
+	}}})
+	must(t, err)
+	_, err = s.desk.OpenClaims(ctx, "staff/tom", 1, "")
+	must(t, err)
+	rows := "start,from,to,seconds,cost,call id\n" +
+		"2026-07-12 22:41:16,,37160000110,60,0.20,leg-0\n2026-07-12 23:41:16,,37160000111,60,0.20,leg-1\n2026-07-13 00:41:16,,37160000112,60,0.20,leg-2\n" + // the fourth is missing
+		"2026-07-13 03:41:20,,37160000119,30,0.10,leg-9\n2026-07-13 07:00:00,,37129999999,60,0.50,\n"
+	out, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{File: "north.csv"})
+	must(t, err)
+	if len(out.Missing) != 1 || out.Missing[0] != s.calls[3] || out.Kinds[core.NeverCarried].Amount != 100_000 || out.Kinds[core.NeverSeen].Amount != 500_000 {
+		t.Errorf("%+v %+v", out.Missing, out.Kinds)
+	}
+	x, calls, err := s.desk.Claim(ctx, 1)
+	must(t, err)
+	if x.Claimed != 1_200_000 || len(calls) != 6 || calls[3].Claimed != 0 || calls[4].Call != unanswered || calls[5].Call != "" || calls[5].Claimed != 500_000 {
+		t.Errorf("%+v\n%+v", x, calls)
+	}
+}

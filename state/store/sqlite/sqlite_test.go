@@ -236,6 +236,15 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 			t.Errorf("%s: %s", query, plan)
 		}
 	}
+	numbers := "SELECT COALESCE(r.number, ''), COUNT(*), SUM(k.retail) FROM case_call k LEFT JOIN cdr r ON r.id = k.call WHERE k.case_id = 1 GROUP BY COALESCE(r.number, '') ORDER BY 3 DESC, 1 LIMIT 9"
+	if plan := planOf(t, db, numbers); !strings.Contains(plan, "SEARCH k USING PRIMARY KEY (case_id=?)") || !strings.Contains(plan, "SEARCH r USING PRIMARY KEY (id=?)") { // a case's calls are summed up, and no others read
+		t.Errorf("%s: %s", numbers, plan)
+	}
+	disputed := "SELECT b.number, SUM(k.retail) FROM case_call k JOIN cdr r ON r.id = k.call JOIN bill b ON b.customer = k.customer AND b.until > k.begun JOIN bill_call c ON c.bill = b.number AND c.line = r.line" +
+		" AND c.country = r.country AND c.call = k.call WHERE k.customer = 'a' AND k.state IN ('disputed', 'judged') GROUP BY b.number"
+	if plan := planOf(t, db, disputed); strings.Contains(plan, "SCAN") || !strings.Contains(plan, "INDEX case_call_customer (customer=?") {
+		t.Errorf("%s: %s", disputed, plan)
+	}
 	facts := "SELECT seq FROM fact WHERE seq > 0 AND call IN ('a', 'b') AND substr(kind, 1, 13) = 'call.admitted' AND call <> '' ORDER BY seq LIMIT 50"
 	if plan := planOf(t, db, facts); !strings.Contains(plan, "INDEX fact_call (call=?") {
 		t.Errorf("%s: %s", facts, plan)
