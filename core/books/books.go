@@ -140,7 +140,7 @@ func Payment(customer string, amount money.Micro) []Posting {
 	return some(Posting{Bank, amount}, Posting{Customer(customer), -amount})
 }
 
-// Grant posts what a carrier grants: it owes that to us, whoever gets it in the end.
+// Grant posts what a carrier grants: it owes that to us, also where the customer gets it in the end.
 func Grant(trunk string, amount money.Micro) []Posting {
 	return some(Posting{Carrier(trunk), amount}, Posting{Granted, -amount})
 }
