@@ -94,9 +94,14 @@ var began = time.Now().Add(-2 * time.Hour).Truncate(time.Second)
 // calls settles n calls of a customer at a price.
 func (o *office) calls(t testing.TB, customer, line string, from, n int, price money.Micro) (ids []CallID) {
 	t.Helper()
+	return o.callsTo(t, "+37190000112", customer, line, from, n, price)
+}
+
+func (o *office) callsTo(t testing.TB, number, customer, line string, from, n int, price money.Micro) (ids []CallID) {
+	t.Helper()
 	var ops []store.Op
 	for i := range n {
-		r := call.CDR{ID: call.ID(fmt.Sprintf("01kb%022d", from+i)), Direction: call.Out, Account: customer, Line: line, Number: "+37190000112", Country: "LV", Begun: began.Add(time.Duration(i) * time.Second), AnsweredAt: began, Ended: began.Add(time.Minute), Talk: time.Minute, Retail: price, Reason: "hangup"}
+		r := call.CDR{ID: call.ID(fmt.Sprintf("01kb%022d", from+i)), Direction: call.Out, Account: customer, Line: line, Number: number, Country: "LV", Begun: began.Add(time.Duration(i) * time.Second), AnsweredAt: began, Ended: began.Add(time.Minute), Talk: time.Minute, Retail: price, Reason: "hangup"}
 		open := call.Open{ID: r.ID, Node: "a", Direction: call.Out, State: call.Answered, Line: line, Account: customer, Number: r.Number, Begun: r.Begun}
 		ops = append(ops, store.Op{Kind: store.OpOpen, ID: r.ID, Holds: []store.Hold{{Purse: "p", Cap: 1_000_000 * money.Pound}}, Amount: price, Call: &open}, store.Op{Kind: store.OpSettle, ID: r.ID, CDR: &r})
 		ids = append(ids, r.ID)
@@ -365,6 +370,20 @@ func TestFoundCalls(t *testing.T) {
 		if got := o.states(t, x.ID)[casework.Disputed]; got != c.calls {
 			t.Errorf("%s: %d calls, not %d; finding closed at %v", c.name, got, c.calls, f.ClosedAt)
 		}
+	}
+}
+
+// TestShortNumbersLinkNobody: a short number is another line of each customer.
+func TestShortNumbersLinkNobody(t *testing.T) {
+	o, ctx := newOffice(t), t.Context()
+	ids := o.callsTo(t, "21", o.acme, o.line, 1, 2, 0)
+	o.callsTo(t, "21", o.other, o.another, 100, 1, 0)
+	x, err := o.Open(ctx, priya, NewCase{Customer: o.acme, Line: o.line, Title: "Calls", Origin: casework.ByHand})
+	must(t, err)
+	_, err = o.Dispute(ctx, priya, x.ID, Pick{Calls: ids}, "")
+	must(t, err)
+	if links, err := o.Linked(ctx, x.ID); err != nil || len(links) != 0 {
+		t.Errorf("%+v %v", links, err)
 	}
 }
 

@@ -28,7 +28,7 @@ type Link struct {
 type scene struct {
 	lines       []string
 	from, until time.Time
-	numbers     []string // that were called, the dearest first
+	numbers     []string // that were called, the dearest first; no short ones, which mean something else to each customer
 	addresses   []netip.Addr
 	calls       int
 }
@@ -76,7 +76,7 @@ func (c *Cases) scene(ctx context.Context, x *casework.Case) (s scene, err error
 	slices.SortStableFunc(calls, func(a, b casework.CaseCall) int { return cmp.Compare(b.Retail, a.Retail) })
 	for i := 0; i < len(calls) && i < 3*sceneNumbers && len(s.numbers) < sceneNumbers; i++ {
 		r, err := c.o.Records.CDR(ctx, calls[i].Call)
-		if err == nil && r.Number != "" && !slices.Contains(s.numbers, r.Number) {
+		if err == nil && strings.HasPrefix(r.Number, "+") && !slices.Contains(s.numbers, r.Number) {
 			s.numbers = append(s.numbers, r.Number)
 		}
 		if at := addressOf(r.Source); err == nil && at.IsValid() && len(s.addresses) < sceneNumbers && !slices.Contains(s.addresses, at) {
