@@ -333,3 +333,13 @@ func (w *world) stopped(t testing.TB, a *Answer, e *account.Effective, without m
 	})
 	return out
 }
+
+// TestShortNumbersAreNotAbroad: what the numbering plan does not read and what passed is a call to another line of the customer.
+func TestShortNumbersAreNotAbroad(t *testing.T) {
+	p := &past{rules: engine.Rules{Plan: phone.UK()}}
+	for dialled, abroad := range map[string]bool{"21": false, "02079460000": false, "+53 7 123 4567": true} {
+		if m := p.describe(&play.Result{Call: play.Call{Dialled: dialled}}); m.abroad != abroad {
+			t.Errorf("%s: %+v", dialled, m)
+		}
+	}
+}

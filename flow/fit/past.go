@@ -133,7 +133,10 @@ func (p *past) learn(e *account.Effective) (passed []made, stopped int) {
 
 // describe is what a call that passes asks of settings.
 func (p *past) describe(r *play.Result) made {
-	d, _ := p.rules.Plan.Parse(r.Call.Dialled)
+	d, problem := p.rules.Plan.Parse(r.Call.Dialled)
+	if problem != phone.NoProblem { // it passed, so that it is a short number of the customer's own
+		d, _ = p.rules.Plan.Internal(r.Call.Dialled)
+	}
 	year, month, day := r.Call.At.In(cmp.Or(p.of.Zone, time.UTC)).Date()
 	m := made{
 		call: int(r.Call.Seq), from: r.Call.At, end: r.Ended, day: (year*12+int(month))*32 + day, talk: r.Talk, cost: r.Cost,
