@@ -86,6 +86,7 @@ type setup struct {
 	queueAt  time.Duration   // the same, while the far end says that the caller is queued
 	keepAt   time.Duration   // when what a restart needs to end the call is stored
 	failed   *ending         // the best of the refusals so far
+	rangOut  bool            // a line of a group rang in turn and nobody answered
 	requires bool            // the caller requires reliable provisional answers
 	tried    int64
 	answer   content // the callee's body

@@ -63,7 +63,7 @@ func TestAGroupRingsTogether(t *testing.T) {
 	})
 }
 
-// A group that rings in turn: who does not answer in time is passed over, who is busy at once; then the call goes where the group forwards it, and a
+// A group that rings in turn: who does not answer in time is passed over, who is busy at once; then nobody has answered, and the call goes where the group forwards it, and a
 // redirection of a member's phone leads nowhere.
 func TestAGroupRingsInTurn(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -83,8 +83,8 @@ func TestAGroupRingsInTurn(t *testing.T) {
 		zoe.answer(z, 302, "z", "", "Contact: <sip:0900@10.0.1.22>")
 		zoe.expect("ACK")
 		s := sue.expect("INVITE")
-		sue.answer(s, 180, "s", "")
-		sue.cancelled(s, "s")
+		sue.answer(s, 486, "s", "")
+		sue.expect("ACK")
 		inv := w.spare.find("INVITE")
 		if a := w.sentOn(); a.Cause != call.ForwardNoAnswer || a.Line != "bob" {
 			t.Errorf("asked: %+v", a)

@@ -150,6 +150,9 @@ const maxOuts = 20
 
 func (b *bridge) allFailed() {
 	u := b.setup
+	if u.rangOut && !u.sentOn { // whoever else was busy
+		u.failed = &ending{by: call.Callee, why: policy.NoAnswer, status: 480}
+	}
 	if u.failed != nil {
 		if !b.goesOn(u.failed, u.failed.silent) {
 			b.finish(*u.failed)
@@ -190,10 +193,7 @@ func (b *bridge) ringNext() (rang bool) {
 
 // nextTurn gives up the line of a group that rings, and calls the next.
 func (b *bridge) nextTurn() {
-	end := ending{by: call.Callee, why: policy.NoAnswer, status: 480}
-	if u := b.setup; end.outranks(u.failed) {
-		u.failed = &end
-	}
+	b.setup.rangOut = true
 	b.silence()
 	b.tryRoute()
 }
