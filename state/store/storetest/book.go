@@ -55,6 +55,8 @@ func wantIs(t *testing.T, what string, err, target error) {
 func customers(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	full := account.Customer{ID: "zeta", Name: "Zeta ☎ Ltd\x00", Zone: "Europe/London", Tariff: "standard", Settings: settings(), Created: T0}
+	full.Numbers = []account.Proven{{Number: "443069990123", How: account.ByStaff, By: "staff/tom", Why: "a letter ☎", Since: T0}}
+	full.Asked = []account.Asked{{Number: "447700900123", How: account.ByText, By: "zeta/ana", Code: []byte{0, 1, 255}, At: T0, Tries: 2}, {Number: "447700900123", How: account.ByCall, At: T0}}
 	// By bytes, not by anyone's alphabet: "Z" < "a", "-" < "0".
 	for _, c := range []account.Customer{full, {ID: "a-b"}, {ID: "a0"}, {ID: "Z"}, {ID: "ä"}} {
 		ok(t, s.PutCustomer(ctx, c, true))
