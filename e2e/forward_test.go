@@ -251,7 +251,7 @@ func TestAnAttendedTransferIsBilledAsTwoCalls(t *testing.T) {
 	}
 }
 
-// What a thief tries by transfers: a premium number, which the phone is told of and nobody is charged for, and REFER of a carrier and of a stranger.
+// What a thief tries by transfers: a premium number, of which the phone is notified and for which nobody is charged, and REFER of a carrier and of a stranger.
 func TestThievesTransfers(t *testing.T) {
 	c, _ := carrier(t, phone.CarrierOptions{})
 	s := start(t, c.Addr())

@@ -161,7 +161,7 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 
 // tables are the commands that print tables, with names that the scripts use; what a script has not is no fault.
 var tables = []string{
-	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "restriction list --line 2001", "bill list", "bill show 1", "payment list", "customer list", "customer list --removed",
+	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "restriction list --line 2001", "bill list", "bill show 1", "payment list", "credit list", "customer list", "customer list --removed",
 	"customer show acme", "reseller list", "reseller show north", "customer usage acme", "customer contact list acme", "customer number list acme", "line list", "line list --removed", "line show 2001", "line devices 2001", "line advice 2001", "line fit 2001",
 	"line registrations", "line usage 2001", "trunk list", "trunk show carrier-a", "trunk show self", "trunk test self", "deck list", "deck rows retail",
 	"deck diff retail", "ban list", "ban feeds", "hotlist list", "hotlist feeds", "rules list", "ban why 203.0.113.9", "lockout list", "case list", "case show 1", "case calls 1", "case numbers 1", "case links 1", "case timeline 1", "case settlement 1", "case settlement 1 --cost --calls", "claim list", "claim show 1", "plan list", "plan show 1", "finding list", "finding show 1", "hold list --all", "retention status", "incident list", "incident show 1", "notice list", "notice show 1",

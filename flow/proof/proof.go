@@ -25,7 +25,7 @@ import (
 	"ringfence/flow/book"
 )
 
-// Limits. A code is guessed with a chance of MaxTries in 10^codeDigits; whoever asks for PerNumber codes a day for ten years has one of 1 in 1,800.
+// Limits. A code is guessed with a chance of MaxTries in 10^codeDigits; anyone who asks for PerNumber codes a day for ten years has one of 1 in 1,800.
 const (
 	codeDigits  = 8
 	MaxTries    = 5                // wrong codes, after which another code has to be sent

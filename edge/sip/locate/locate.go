@@ -148,7 +148,7 @@ func (f *Finder) Find(ctx context.Context, address, over string) (*Servers, erro
 	if err != nil {
 		return nil, err
 	}
-	if port != 0 { // 4.2: whoever names a port wants no SRV
+	if port != 0 { // 4.2: a name with a port wants no SRV
 		return f.plain(ctx, name, protoOf(over), port)
 	}
 	services, named, life := f.services(ctx, name, over)
