@@ -19,7 +19,7 @@ func TestAForwardIsBilledToTheLineThatForwards(t *testing.T) {
 	s.line("2002", "--number", "+442079460102")
 	s.cli("line", "set", "2002", "forward_always=020 7946 0000")
 	sipp{scenario: "call.xml", with: map[string]string{"TALK": "2000"}, server: s.sip, line: "2001", password: password, to: "02079460102"}.run(t)
-	contains(t, uas.done(), "INVITE sip:+442079460000@", "442079460102")
+	contains(t, uas.done(), "INVITE sip:+442079460000@", "From: <sip:+442079460101@") // who called, not who forwards
 	first, sent := s.cdrs("2001", 1)[0], s.cdrs("2002", 1)[0]
 	if first.Retail != 0 || first.Class != "on-net" || first.By != "caller" || first.Cause != "" {
 		t.Errorf("the call to the line: %+v", first)

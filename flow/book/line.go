@@ -32,11 +32,24 @@ type Line struct {
 	courtesy courtesy
 	handle   uint8                    // length of the handle within id
 	strength atomic.Uint32            // account.Strength
-	forwards *account.Forwards        // nil is none
-	reach    *account.Reach           // nil is nothing more
+	ways     *ways                    // nil is its number alone
 	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
+}
+
+// ways are how a line is reached beside its number, and where its calls go from there. Few lines have any, so that both share a pointer.
+type ways struct {
+	forwards account.Forwards
+	reach    account.Reach
+}
+
+// more is the reach of a line beside its number; nil is none.
+func (l *Line) more() *account.Reach {
+	if l.ways == nil {
+		return nil
+	}
+	return &l.ways.reach
 }
 
 // courtesy is an account.Courtesy in a byte.
@@ -120,10 +133,10 @@ func (l *Line) OwnCourtesy() account.Courtesy { return courtesies[l.courtesy] }
 
 // Forwards say where its calls go that it does not take itself.
 func (l *Line) Forwards() account.Forwards {
-	if l.forwards == nil {
+	if l.ways == nil {
 		return account.Forwards{}
 	}
-	return *l.forwards
+	return l.ways.forwards
 }
 
 // Login says that the line has a password.
@@ -255,11 +268,8 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 		s := a.Settings
 		l.settings = &s
 	}
-	if a.Forwards != (account.Forwards{}) {
-		l.forwards = &a.Forwards
-	}
-	if !a.Reach.IsZero() {
-		l.reach = &a.Reach
+	if a.Forwards != (account.Forwards{}) || !a.Reach.IsZero() {
+		l.ways = &ways{a.Forwards, a.Reach}
 	}
 	return l, nil
 }

@@ -132,7 +132,7 @@ func FuzzTrunkAddress(f *testing.F) {
 			return
 		}
 		kept := x.Addresses[0]
-		if strings.ContainsAny(kept, " \r\n\t<>\"@;") || !strings.Contains(kept, ":") {
+		if strings.ContainsAny(kept, " \r\n\t<>\"@;") {
 			t.Fatalf("%q became %q", s, kept)
 		}
 		again, err := b.EditTrunk(ctx, "t", x.Name, book.TrunkEdit{Addresses: &[]string{kept}})

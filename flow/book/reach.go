@@ -154,18 +154,18 @@ func (b *Book) members(a *account.Line, handles []string) (ids []string, err err
 
 // Reach is how the line is reached beside its number. It is not to be changed.
 func (l *Line) Reach() account.Reach {
-	if l.reach == nil {
+	if l.more() == nil {
 		return account.Reach{}
 	}
-	return *l.reach
+	return *l.more()
 }
 
 // Members are the lines that ring with this one, as far as they are still there.
 func (b *Book) Members(l *Line) (all []*Line) {
-	if l.reach == nil {
+	if l.more() == nil {
 		return nil
 	}
-	for _, id := range l.reach.Members {
+	for _, id := range l.more().Members {
 		if m, ok := b.Line(id); ok && m.cust == l.cust {
 			all = append(all, m)
 		}
@@ -175,13 +175,13 @@ func (b *Book) Members(l *Line) (all []*Line) {
 
 // Owns says that a number is one of the line's.
 func (l *Line) Owns(digits uint64) bool {
-	return digits != 0 && (l.digits == digits || l.reach != nil && l.reach.Has(digits))
+	return digits != 0 && (l.digits == digits || l.more() != nil && l.more().Has(digits))
 }
 
 // NumberTexts are its further numbers as furtherNumbers reads them.
 func (l *Line) NumberTexts() (texts []string) {
-	if l.reach != nil {
-		texts = numberTexts(l.reach.Numbers)
+	if l.more() != nil {
+		texts = numberTexts(l.more().Numbers)
 	}
 	return texts
 }
@@ -207,10 +207,10 @@ func (l *Line) eachNumber(yield func(uint64) bool) {
 	if l.digits != 0 && !yield(l.digits) {
 		return
 	}
-	if l.reach == nil {
+	if l.more() == nil {
 		return
 	}
-	for _, n := range l.reach.Numbers {
+	for _, n := range l.more().Numbers {
 		for d := n.First; d <= n.Last; d++ {
 			if !yield(d) {
 				return
