@@ -370,12 +370,11 @@ func (s *story) proven() {
 	if out, err := verify("--seen", mark); err != nil || !strings.Contains(out, "good") {
 		t.Fatalf("%v: %s", err, out)
 	}
-	other := strings.Map(func(r rune) rune {
-		if r == 'a' {
-			return 'b'
-		}
-		return r
-	}, mark)
+	last := "0"
+	if strings.HasSuffix(mark, last) {
+		last = "1"
+	}
+	other := mark[:len(mark)-1] + last
 	if out, err := verify("--seen", other); err == nil {
 		t.Errorf("a checkpoint that the journal never had, %s, is in the file: %s", other, out)
 	}
