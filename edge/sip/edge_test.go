@@ -59,7 +59,11 @@ func TestCallerIdentity(t *testing.T) {
 			d.inviteSeq = 1
 			d.take(w.phone.expect("486 INVITE")).request("ACK", "")
 		}, func(w *world) {
-			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Present, p.Network = c.present, c.present; return p, nil }
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
+				p := out("one")
+				p.Present, p.Network = c.present, c.present
+				return p, nil
+			}
 		})
 	}
 }

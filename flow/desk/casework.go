@@ -47,7 +47,7 @@ type CasesOptions struct {
 	Vouch func(ctx context.Context, actor, line, customer, key string) error
 	// Credit gives the money of a decision back. It is asked again after a crash: what it gave for that item it does not give twice.
 	Credit func(ctx context.Context, c *casework.Case, i *casework.Item) error
-	// Settle carries out a decision about cost price, once it was agreed to.
+	// Settle carries out the settlement that was agreed to, and credits what was decided to be free. It is asked again after a crash, as Credit is.
 	Settle func(ctx context.Context, id int64) error
 	// Left is what may still be given back of a case: no more than its calls were charged. nil: there is no bound.
 	Left func(ctx context.Context, id int64) (money.Micro, error)

@@ -61,7 +61,7 @@ func (c *Cases) Decide(ctx context.Context, who Who, id int64, r Ruling) (out ca
 	if err != nil {
 		return out, err
 	}
-	return out, c.carryOut(ctx, who, id)
+	return out, c.settled(ctx, who, id)
 }
 
 // left wants a refund to be no more than is left of what the calls of a case were charged.
@@ -149,8 +149,14 @@ func (c *Cases) Second(ctx context.Context, who Who, id, n int64, agree bool, wh
 		return store.CaseWrite{Case: x, Items: []casework.Item{*i}}, []store.Fact{answered(x, i)}, nil
 	})
 	if err == nil {
-		err = c.carryOut(ctx, who, id)
+		err = c.settled(ctx, who, id)
 	}
+	return err
+}
+
+// settled carries out what was decided, and credits what comes of it.
+func (c *Cases) settled(ctx context.Context, who Who, id int64) error {
+	err := c.carryOut(ctx, who, id)
 	if err == nil && c.o.Settle != nil {
 		err = c.o.Settle(ctx, id)
 	}

@@ -204,8 +204,32 @@ func (d *Desk) Due(ctx context.Context, now time.Time) error {
 	return errors.Join(err, d.remindCarriers(ctx, now), d.remindCustomers(ctx, now))
 }
 
-// CarryOut carries out the settlement of a case that was agreed to, and passes on what carriers granted while it waited.
-func (d *Desk) CarryOut(ctx context.Context, id int64) error { return d.catchUp(ctx, id) }
+// CarryOut does what the decisions of a case ask for: it carries out the settlement that was agreed to, passes on what carriers granted while
+// it waited, and credits the calls that were decided to be free.
+func (d *Desk) CarryOut(ctx context.Context, id int64) error {
+	for range tries {
+		if err := d.catchUp(ctx, id); err != nil {
+			return err
+		}
+		s, err := d.scene(ctx, id)
+		if err != nil {
+			return err
+		}
+		w := store.SettleWrite{}
+		facts, err := d.passOn(s, &w, auto, time.Now())
+		if err != nil || len(facts) == 0 {
+			return err
+		}
+		err = d.o.Store.WriteSettle(ctx, w, facts...)
+		if err == nil {
+			return d.catchUp(ctx, id)
+		}
+		if !errors.Is(err, store.ErrMoved) && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	return ErrMoved
+}
 
 func (d *Desk) remindCarriers(ctx context.Context, now time.Time) error {
 	f := ClaimFilter{State: settle.ClaimSent, Limit: perPage}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,6 +290,22 @@ func TestAGrantThatCameWhileADecisionWaited(t *testing.T) {
 	must(t, s.desk.Due(ctx, time.Now()))
 	if s.given() != 6_000_000 {
 		t.Errorf("a call was brought down by itself: %s", s.given())
+	}
+}
+
+// What decisions made free is credited once they are carried out, however often that is asked for.
+func TestWhatIsFreeIsCreditedByItselfAndOnce(t *testing.T) {
+	s := open(t)
+	for range 3 {
+		must(t, s.desk.CarryOut(t.Context(), 1))
+	}
+	if all := s.credits(); len(all) != 1 || all[0].Net != 2_000_000 || !slices.Equal(all[0].Calls, []string{string(s.calls[2])}) {
+		t.Errorf("after one call was decided to be free: %+v", all)
+	}
+	s.move(3, casework.Upheld)
+	must(t, s.desk.CarryOut(t.Context(), 1))
+	if l := s.list(); s.given() != 4_000_000 || l.Ours.Amount != 4_000_000 || len(s.credits()) != 2 {
+		t.Errorf("after another: %s, %+v", s.given(), l)
 	}
 }
 
