@@ -34,7 +34,7 @@ const (
 func (p *Proven) Check() error {
 	switch {
 	case p.Number == "" || CheckNumber(p.Number) != nil:
-		return fmt.Errorf("%q is no number of E.164", p.Number)
+		return fmt.Errorf("%q is not an E.164 number", p.Number)
 	case p.How != ByCall && p.How != ByText && p.How != ByStaff:
 		return fmt.Errorf("%q is no way to prove a number: call, text or staff", p.How)
 	case p.How == ByStaff && p.Why == "":

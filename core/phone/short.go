@@ -2,7 +2,7 @@ package phone
 
 import "strings"
 
-// Spare says that two to four digits are nobody's in this plan, so that the lines of a customer may call one another by them: no short number, code or
+// Spare says that two to four digits are unused in this plan, so that the lines of a customer may call one another by them: no short number, code or
 // prefix of the plan begins with them, and they begin with none. A phone that sends digits while they are dialled must not end 999 at 99.
 func (p *Plan) Spare(digits string) bool {
 	if len(digits) < 2 || len(digits) > 4 || !isDigits(digits, 4) || digits[0] == '0' {

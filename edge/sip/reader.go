@@ -20,8 +20,8 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRAC
 
 var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
 
-// eventLines name the events of which we send notices, as a 489 must (RFC 6665 section 8.3.2): that of a transfer alone. Presence, dialogs and waiting
-// messages are nobody's here.
+// eventLines name the events of which we send notices, as a 489 must (RFC 6665 section 8.3.2): that of a transfer alone. There are no notices of
+// presence, dialogs or waiting messages.
 var eventLines = []byte("Allow-Events: refer\r\n")
 
 // handle takes one packet on a reader's goroutine. A request from an unknown source is answered here, and nothing is kept of it; everything
