@@ -193,7 +193,7 @@ var reasons = [NumReasons]told{
 	Incompatible:         {"incompatible", account.UnitNone, 488, causeIncompatible, plain("the far end accepts none of the codecs or kinds of media that were offered")},
 	Redirected:           {"redirected", account.UnitNone, 480, causeFacility, plain("the far end redirected the call (302), which is followed for phones of our own lines only")},
 	FarRefused:           {"far-end-refused", account.UnitNone, 480, causeRejected, plain("the far end refused the call")},
-	NoTransfer:           {"no-transfer", account.UnitNone, 405, causeFacility, plain("only the phone of a line can transfer a call, and only one that was answered: the call continues unchanged")},
+	NoTransfer:           {"no-transfer", account.UnitNone, 403, causeFacility, plain("only the phone of a line can transfer a call, and only one that was answered: the call continues unchanged")},
 	SentOnTooOften:       {"sent-on-too-often", account.UnitNone, 482, causeFacility, plain("the call was forwarded or transferred too often, or comes back to a line that has forwarded it")},
 	SentToEmergency:      {"sent-to-emergency", account.UnitNone, 403, causeRejected, plain("calls cannot be forwarded or transferred to an emergency number: dial it")},
 	NotSentOn:            {"not-sent-on", account.UnitNone, 480, causeFacility, plain("the called line forwards its calls, and this one could not be forwarded")},

@@ -37,8 +37,11 @@ func (l *leg) inDialog(p *transport.Packet) {
 		s.respond(s.serve(l, p), reply{code: 200, lines: allowLines})
 	case message.PRACK:
 		l.prackCame(s.serve(l, p), m)
-	case message.SUBSCRIBE, message.NOTIFY:
-		s.respond(s.serve(l, p), reply{code: 489, lines: eventLines})
+	case message.SUBSCRIBE:
+		l.subscribe(s.serve(l, p), m)
+	case message.NOTIFY:
+		code, lines := refusedEvent(m)
+		s.respond(s.serve(l, p), reply{code: code, lines: lines})
 	case message.REFER:
 		l.refer(p)
 	default:
@@ -58,12 +61,7 @@ func (l *leg) seqFor(m *message.Message) *uint32 {
 
 // understood says that a method inside a dialog is one that we know.
 func understood(m message.Method) bool {
-	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK || m == message.REFER
-}
-
-// noTransfer tells a phone why its transfer is refused.
-func noTransfer() []byte {
-	return append(reasonLines(policy.NoTransfer, policy.Figures{}), allowLines...)
+	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK || m == message.REFER || m == message.SUBSCRIBE
 }
 
 // maxServers is the maximum number of requests of a peer that one leg remembers.

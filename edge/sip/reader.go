@@ -16,13 +16,9 @@ import (
 )
 
 // allowed are the methods we understand, as Allow says them.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE"
 
 var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
-
-// eventLines name the events of which we send notices, as a 489 must (RFC 6665 section 8.3.2): that of a transfer alone. There are no notices of
-// presence, dialogs or waiting messages.
-var eventLines = []byte("Allow-Events: refer\r\n")
 
 // handle takes one packet on a reader's goroutine. A request from an unknown source is answered here, and nothing is kept of it; everything
 // else goes to the shard of its Call-ID.
@@ -86,10 +82,11 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	case message.BYE, message.INFO, message.UPDATE, message.PRACK:
 		e.wrongTags(p, false)
 	case message.REFER:
-		e.answer(p, message.Reply{Code: 405, Lines: noTransfer()})
-	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
-		e.answer(p, message.Reply{Code: 489, Lines: eventLines})
-	default:
+		e.answer(p, message.Reply{Code: policy.NoTransfer.SIPStatus(), Lines: reasonLines(policy.NoTransfer, policy.Figures{})})
+	case message.SUBSCRIBE, message.NOTIFY:
+		code, lines := refusedEvent(m)
+		e.answer(p, message.Reply{Code: code, Lines: lines})
+	default: // MESSAGE and PUBLISH among them: there is nobody to give a text to, and no state of presence
 		e.answer(p, message.Reply{Code: 405, Lines: allowLines})
 	}
 	return true

@@ -20,12 +20,14 @@ import (
 
 // transfer is one that is under way.
 type transfer struct {
-	from  *leg   // whose phone asked
-	to    *leg   // the link that is to take its place; nil until there is one
-	event string // Event of the NOTIFYs
-	mute  bool   // the phone wants none (RFC 4488)
-	left  bool   // the phone has hung up
-	end   ending // with that: how the call ends if the transfer fails
+	from   *leg   // whose phone asked
+	to     *leg   // the link that is to take its place; nil until there is one
+	event  string // Event of the NOTIFYs
+	id     string // their id parameter, if they have one: the number of the REFER
+	status int    // that the phone was last told
+	mute   bool   // the phone wants no NOTIFY (RFC 4488), or no more of them
+	left   bool   // the phone has hung up
+	end    ending // with that: how the call ends if the transfer fails
 }
 
 // refer begins a transfer, after the phone has logged in as for a call.
@@ -33,7 +35,7 @@ func (l *leg) refer(p *transport.Packet) {
 	m, b, s := &p.Msg, l.b, l.b.s
 	_, help := b.isHelp()
 	if l.trunk != "" || l.login == "" || help || b.state != talking || l.state != up {
-		s.respond(s.serve(l, p), reply{code: policy.NoTransfer.SIPStatus(), lines: noTransfer()})
+		s.respond(s.serve(l, p), reply{code: policy.NoTransfer.SIPStatus(), lines: reasonLines(policy.NoTransfer, policy.Figures{})})
 		return
 	}
 	res, _, ok := s.e.login(p)
@@ -56,17 +58,17 @@ func (l *leg) refer(p *transport.Packet) {
 		s.respond(t, reply{code: 491})
 		return
 	}
-	x := &transfer{from: l, event: "refer", mute: strings.EqualFold(strings.TrimSpace(string(m.Get(message.HReferSub))), "false")}
+	x := &transfer{from: l, event: "refer", id: strconv.FormatUint(uint64(m.CSeq()), 10), mute: strings.EqualFold(strings.TrimSpace(string(m.Get(message.HReferSub))), "false")}
 	var lines []byte
 	if x.mute {
 		lines = []byte("Refer-Sub: false\r\n")
 	}
 	if l.referred {
-		x.event += ";id=" + strconv.FormatUint(uint64(m.CSeq()), 10)
+		x.event += ";id=" + x.id
 	}
 	b.transfer, l.referred = x, true
 	s.respond(t, reply{code: 202, contact: true, lines: lines})
-	x.notify(100, nil, nil)
+	x.notify(100, nil)
 	if where != nil {
 		b.joinWith(x, where)
 		return
@@ -137,7 +139,7 @@ func (x *transfer) answered(c *client, m *message.Message, status int) {
 	switch {
 	case status < 200:
 		if status != 100 {
-			x.notify(status, m, nil)
+			x.notify(status, m)
 		}
 	case status >= 300:
 		l.state = closed
@@ -157,7 +159,7 @@ func (x *transfer) done(l *leg, far content) {
 	b := x.from.b
 	o := b.other(x.from)
 	b.transfer = nil
-	x.notify(200, nil, nil)
+	x.notify(200, nil)
 	b.replace(x.from, l)
 	if !far.empty() {
 		o.owed, o.timer.refreshAt = far, b.s.now
@@ -177,7 +179,7 @@ func (x *transfer) fails(status int, m *message.Message) {
 		b.finish(x.end)
 		return
 	}
-	x.notify(status, m, nil)
+	x.notify(status, m)
 }
 
 // leaves says that the phone which hangs up has asked for a transfer that is under way: the other party waits for that.
@@ -191,24 +193,14 @@ func (l *leg) leaves(end ending) bool {
 	return true
 }
 
-// notify tells the phone how its transfer goes: the status that the far end has given, as a message fragment (RFC 3515 section 2.4.5).
-func (x *transfer) notify(status int, m *message.Message, lines []byte) {
-	if x.mute || x.from.state != up {
-		return
-	}
-	l := x.from
-	var w message.Writer
-	w.Begin(nil)
-	w.Status(status, "")
-	if m != nil {
-		w.Lines(l.b.passReason(m))
-	}
-	state := "active;expires=120"
+// notify tells the phone how its transfer goes: the status that the far end has given.
+func (x *transfer) notify(status int, m *message.Message) {
+	state := "active;expires=" + strconv.Itoa(referExpires)
 	if status >= 200 {
 		state = "terminated;reason=noresource"
 	}
-	lines = append(lines, "Event: "+x.event+"\r\nSubscription-State: "+state+"\r\n"...)
-	l.send(request{method: message.NOTIFY, why: forNotify, lines: lines, content: content{ctype: "message/sipfrag;version=2.0", body: w.Bytes()}})
+	x.status = status
+	x.tell(state, m)
 }
 
 // replace puts a leg in the place of another.

@@ -260,12 +260,12 @@ func TestWhoMayNotTransfer(t *testing.T) {
 		toSpare(w)
 		a, b := w.connect("t1")
 		b.request("REFER", "", "Refer-To: <sip:07700900123@10.0.0.1>", aliceLogin)
-		w.carrier.expect("405 REFER")
+		w.carrier.expect("403 REFER")
 		outside := *a
 		outside.to, outside.callID = strings.Split(a.to, ";tag=")[0], "c2"
 		for _, lines := range [][]string{{}, {aliceLogin}} {
 			outside.request("REFER", "", append(lines, "Refer-To: <sip:07700900123@10.0.0.1>")...)
-			w.phone.expect("405 REFER")
+			w.phone.expect("403 REFER")
 		}
 		for _, c := range []struct{ login, to, want string }{
 			{strings.Replace(aliceLogin, `"alice"`, `"mallory"`, 1), "<sip:07700900123@10.0.0.1>", "403 REFER"},

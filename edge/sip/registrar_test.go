@@ -148,7 +148,7 @@ func TestStrangers(t *testing.T) {
 			{"MESSAGE", "405 MESSAGE"},
 			{"CANCEL", "481 CANCEL"},
 			{"INFO", "481 INFO"},
-			{"PUBLISH", "489 PUBLISH"},
+			{"PUBLISH", "405 PUBLISH"},
 		} {
 			w.phone.send(c.method + " sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\nFrom: <sip:alice@x>;tag=1\nTo: <sip:x@x>\nCall-ID: " + c.method + "\nCSeq: 1 " + c.method)
 			m := w.phone.expect(c.want)

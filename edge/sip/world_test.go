@@ -376,6 +376,7 @@ type peer struct {
 	at   string
 	to   string // the edge
 	n    int
+	sent int // bytes of its latest message
 }
 
 func (w *world) peer(at string) *peer {
@@ -391,6 +392,7 @@ func (p *peer) send(text string) {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	out := strings.Join(lines, "\r\n") + fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	p.sent = len(out)
 	if _, err := p.sock.WriteTo([]byte(out), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.to))); err != nil {
 		p.t.Fatal(err)
 	}
