@@ -242,7 +242,8 @@ type request struct {
 	lines  []byte
 	content
 	asks *server
-	hops int // forInvite: Max-Forwards
+	hops int            // forInvite: Max-Forwards
+	over transport.Dest // where it goes instead of to the next hop; zero: there
 }
 
 // compose writes a request inside the dialog into s.room.
@@ -252,7 +253,11 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	w.Begin(s.room[:0])
 	uri, routes := l.routed()
 	w.Request(r.method, []byte(uri))
-	s.via(w, l, to, branch)
+	via := to
+	if r.over.Addr.IsValid() {
+		via = r.over
+	}
+	s.via(w, l, via, branch)
 	for _, route := range routes {
 		w.AddString(message.HRoute, route)
 	}
@@ -298,6 +303,10 @@ func (l *leg) send(r request) *client {
 		r.asks.from = c
 	}
 	l.compose(&r, c.seq, c.branch)
+	if over, large := l.overTCP(c.to, len(s.room)); large {
+		c.udp, c.to, r.over = c.to, over, over
+		l.compose(&r, c.seq, c.branch)
+	}
 	return s.launch(c)
 }
 

@@ -112,6 +112,7 @@ type Edge struct {
 	links    links // between calls
 	enrolled enrolments
 	avoided  *avoided
+	noTCP    noTCP
 	outs     outs
 
 	shards   []*shard

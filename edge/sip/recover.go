@@ -377,7 +377,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 func (l *leg) cancelOf(r *legRecord) {
 	s := l.b.s
 	l.state, l.acked, l.revived = early, false, false
-	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, said: l.session, before: true}
+	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: s.sentTo(l.dest, r.Invite), req: r.Invite, said: l.session, before: true}
 	c.Client = transaction.NewClient(true, true, s.now, &s.e.o.Timers)
 	c.Response(180, s.now, &s.e.o.Timers) // it rang, or is treated as if it had: a CANCEL does no harm
 	l.clients, l.asked = append(l.clients, c), c

@@ -63,12 +63,13 @@ type client struct {
 	seq    uint32
 	branch uint64
 	to     transport.Dest
-	req    []byte  // to retransmit, cancel and acknowledge it
-	asks   *server // forForward: the request that this one passes on
-	said   content // the session description in it: then the ACK of its 2xx has none
-	tries  int8    // how often it was sent again with credentials or another interval
-	taken  bool    // INVITE: a 2xx was taken,
-	tag    string  // with this To tag
+	udp    transport.Dest // where it goes should TCP, which is to carry it for its size alone, not do so; zero: that is not so
+	req    []byte         // to retransmit, cancel and acknowledge it
+	asks   *server        // forForward: the request that this one passes on
+	said   content        // the session description in it: then the ACK of its 2xx has none
+	tries  int8           // how often it was sent again with credentials or another interval
+	taken  bool           // INVITE: a 2xx was taken,
+	tag    string         // with this To tag
 
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	begunAt    time.Time // when it was first sent
@@ -222,7 +223,7 @@ func (s *shard) undelivered(token uint64) {
 		return
 	}
 	s.cur = c.leg.b
-	if s.atItsContact(c) {
+	if s.atItsContact(c) || s.overUDP(c) {
 		return
 	}
 	if c.leg.trunk == "" || c.State() == transaction.Calling {
@@ -301,23 +302,14 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 		leg: l, method: c.method, why: c.why, seq: l.localSeq, branch: s.newBranch(), to: c.to, asks: c.asks,
 		said: c.said, tries: c.tries + 1,
 	}
-	m := s.own(c.req)
-	w := &s.w
-	w.Begin(s.room[:0])
-	w.Request(c.method, m.RequestURI())
-	s.via(w, l, n.to, n.branch)
-	for i := range m.NumHeaders() {
-		id, name, value := m.Header(i)
-		switch {
-		case id == message.HVia, id == message.HContentLength, id == message.HContentType, slices.Contains(describing[:], id), slices.Contains(skip, id):
-		case id == message.HCSeq:
-			w.CSeq(n.seq, c.method)
-		default:
-			w.AddNamed(string(name), value)
-		}
+	if c.to != c.udp {
+		n.udp = c.udp
 	}
-	edit(w)
-	s.room = contentOf(m).end(w)
+	s.rewrite(n, c.req, edit, skip)
+	if over, large := l.overTCP(n.to, len(s.room)); large {
+		n.udp, n.to = n.to, over
+		s.rewrite(n, c.req, edit, skip)
+	}
 	s.launch(n)
 	if n.asks != nil {
 		n.asks.from = n
@@ -326,6 +318,27 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 		l.asked = n
 	}
 	return true
+}
+
+// rewrite writes a request of ours as n into s.room, with edit's headers instead of those to skip.
+func (s *shard) rewrite(n *client, req []byte, edit func(w *message.Writer), skip []message.HeaderID) {
+	m := s.own(req)
+	w := &s.w
+	w.Begin(s.room[:0])
+	w.Request(n.method, m.RequestURI())
+	s.via(w, n.leg, n.to, n.branch)
+	for i := range m.NumHeaders() {
+		id, name, value := m.Header(i)
+		switch {
+		case id == message.HVia, id == message.HContentLength, id == message.HContentType, slices.Contains(describing[:], id), slices.Contains(skip, id):
+		case id == message.HCSeq:
+			w.CSeq(n.seq, n.method)
+		default:
+			w.AddNamed(string(name), value)
+		}
+	}
+	edit(w)
+	s.room = contentOf(m).end(w)
 }
 
 // via writes our Via for a request of a leg to a place.

@@ -110,6 +110,7 @@ func (s *shard) response(p *transport.Packet) {
 	c.leg.heard(p)
 	if c.leg.trunk != "" {
 		s.e.avoided.answers(c.to)
+		s.e.avoided.answers(c.udp)
 	}
 	c.leg.hidden = c.leg.hidden || c.why == forInvite && asksPrivacy(m, "called")
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
@@ -413,6 +414,9 @@ func needsHeader(status int) bool {
 func (b *bridge) abandonSilent() {
 	for _, l := range b.outs() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
+			if b.s.overUDP(l.asked) {
+				return
+			}
 			l.asked.silentHere()
 			l.state = closed
 			b.s.cancel(l.asked, nil)

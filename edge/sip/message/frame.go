@@ -6,7 +6,7 @@ import "bytes"
 // message's length when it is all there, 0 when more bytes are needed. need is the least number of bytes the message
 // takes as far as known, so that a caller can refuse it early. A fault means that the stream cannot be followed
 // any further: no start line, more than MaxSize bytes, or a message, which is then the last (n is not 0), with several lengths, of which the least
-// counts, or with none that can be read. A BYE or CANCEL whose length
+// counts, or with none that can be read. Of a request that is too large n is its head, which Parse refuses with 513. A BYE or CANCEL whose length
 // cannot be read has no body, and the stream goes on.
 //
 // What ends the start line ends every line: after one that ends with LF alone, the headers end with an empty line of either kind. After one that
@@ -28,6 +28,8 @@ func Frame(b []byte) (n, need int, f *Fault) {
 	}
 	total := end + length
 	switch {
+	case total > MaxSize && !bytes.HasPrefix(b, []byte("SIP/")) && end <= MaxSize:
+		return end, 0, &faultSize.drop
 	case total > MaxSize:
 		return 0, 0, &faultSize.drop
 	case total > len(b):

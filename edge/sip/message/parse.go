@@ -427,8 +427,12 @@ func (m *Message) check(f *field) {
 		m.maxFwd = int16(n)
 	case HContentLength:
 		n, big, ok := number(v, MaxSize)
-		if !ok || big {
+		switch {
+		case !ok:
 			m.odd(malformed[HContentLength])
+			return
+		case big:
+			m.odd(faultSize)
 			return
 		}
 		m.bodyLen = int32(n)
@@ -553,6 +557,9 @@ func (m *Message) parseBody(pos int) {
 	case m.bodyLen < 0 || m.bodyTwice:
 		m.body = rest
 	case int(m.bodyLen) > len(rest):
+		if pos+int(m.bodyLen) > MaxSize {
+			m.odd(faultSize)
+		}
 		m.odd(faultShort)
 		m.body = rest
 	default:

@@ -63,7 +63,7 @@ var refusals = []struct {
 	{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "Content-Length", "body shorter than Content-Length"},
 	{"length not a number", options("Content-Length: 1e3\r\n"), 400, "Content-Length", "malformed Content-Length"},
 	{"length with sign", options("Content-Length: +1\r\n"), 400, "Content-Length", "malformed Content-Length"},
-	{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 513, "", "message too large"},
 	{"length list", options("Content-Length: 0, 0\r\n"), 400, "Content-Length", "malformed Content-Length"},
 	{"empty length", options("Content-Length:\r\n"), 400, "Content-Length", "malformed Content-Length"},
 	{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "Max-Forwards", "malformed Max-Forwards"},
@@ -471,6 +471,20 @@ func TestFrame(t *testing.T) {
 	}
 	if n, _, f := Frame([]byte("v=0\r\n\r\n")); f == nil {
 		t.Errorf("a body is framed as %d", n)
+	}
+	for _, length := range []string{"65535", "65400", "70000", "99999999999999999999999"} { // the head is answered
+		head := options("Content-Length: " + length + "\r\n")
+		n, _, f := Frame([]byte(head + "some of it"))
+		if n != len(head) || f == nil {
+			t.Errorf("length %s: framed as %d, %v", length, n, f)
+		}
+		var m Message
+		if f := Parse(&m, []byte(head)); f == nil || f.Status != 513 {
+			t.Errorf("length %s: %v", length, f)
+		}
+		if n, _, f := Frame([]byte("SIP/2.0 200 OK\r\nContent-Length: " + length + "\r\n\r\n")); length != "65400" && (n != 0 || f == nil) {
+			t.Errorf("a response of length %s is framed as %d, %v", length, n, f)
+		}
 	}
 }
 

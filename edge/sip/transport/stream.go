@@ -151,6 +151,7 @@ func (s *stream) cut() error {
 		if err != nil {
 			if n > 0 && s.deliver(rest[:n]) == nil {
 				s.c.flush()
+				s.c.linger()
 			}
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -382,6 +383,18 @@ func (c *conn) flush() {
 	case <-time.After(500 * time.Millisecond):
 	}
 }
+
+// linger reads what the peer still sends, for a moment and to no end: a connection that is closed with bytes unread is reset, and the peer may
+// lose the answer.
+func (c *conn) linger() {
+	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingers))
+	_, _ = io.CopyN(io.Discard, c.nc, 2*message.MaxSize)
+}
+
+const lingers = 500 * time.Millisecond
 
 // write sends a run of messages.
 func (c *conn) write(todo []outgoing) {

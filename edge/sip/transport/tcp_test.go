@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,7 +153,6 @@ func TestTCPFramingFaults(t *testing.T) {
 		}
 	}
 	for name, s := range map[string]string{
-		"too large":     strings.Replace(text("x", 0), "Length: 0", "Length: 70000", 1),
 		"endless":       "OPTIONS " + strings.Repeat("x", 80000),
 		"no start line": "v=0\r\n\r\n" + text("x", 0),
 	} {
@@ -161,6 +161,30 @@ func TestTCPFramingFaults(t *testing.T) {
 		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 		if n, err := c.Read(make([]byte, 10)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: read %d, %v", name, n, err)
+		}
+	}
+	eventually(t, "no connections", func() bool { return tr.Stats().Conns == 0 })
+}
+
+// A message that is too large is answered with 513, also when its sender goes on sending; the ones before it have been handled.
+func TestTCPTooLarge(t *testing.T) {
+	var tr *Transport
+	startAs(t, &tr, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+		why := "fine "
+		if f := p.Parse(); f != nil {
+			why = fmt.Sprint(f.Status, " ")
+		}
+		_ = tr.Send(p.From(), []byte(why))
+	}})
+	for _, length := range []int{70000, 65500} {
+		for _, sent := range []int{0, 1000, 60000, length} {
+			c := dialTCP(t, tr.Addr(TCP))
+			large := strings.Replace(text("x", 0), "Length: 0", "Length: "+strconv.Itoa(length), 1)
+			_, _ = c.Write([]byte(text("a", 5) + text("b", 0) + large + strings.Repeat("x", sent)))
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if got, err := io.ReadAll(c); string(got) != "fine fine 513 " || err != nil {
+				t.Errorf("length %d, %d sent: %q, %v", length, sent, got, err)
+			}
 		}
 	}
 	eventually(t, "no connections", func() bool { return tr.Stats().Conns == 0 })
