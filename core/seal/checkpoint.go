@@ -126,6 +126,9 @@ func (c *Checkpoint) read(name, value string) (err error) {
 		if h.Size, err = strconv.ParseInt(parts[0], 10, 64); err == nil {
 			h.Root, err = hash64(parts[1])
 		}
+		if slices.ContainsFunc(c.Heads, func(o Head) bool { return o.Tree == h.Tree }) {
+			return ErrCheckpoint
+		}
 		c.Heads = append(c.Heads, h)
 	default:
 		err = ErrCheckpoint

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strconv"
+	"unicode/utf8"
 )
 
 // item is a line as it was read.
@@ -21,6 +23,7 @@ type item struct {
 	ok    bool   // the row has that leaf hash
 	text  string // of other lines
 	sum   []byte // of all lines before the end
+	err   error  // the line cannot be read
 }
 
 // piece is a run of whole lines, read by one worker and checked in the order of the file.
@@ -28,8 +31,7 @@ type piece struct {
 	lines []byte
 	sum   []byte // where an end is in it
 	done  chan struct{}
-	items []item
-	err   error
+	items []item // the last one may be a line that cannot be read
 }
 
 // Sizes of what is read at once.
@@ -82,9 +84,6 @@ func (v *verifier) check(order <-chan *piece) error {
 				return err
 			}
 		}
-		if p.err != nil {
-			return p.err
-		}
 	}
 	return nil
 }
@@ -123,23 +122,25 @@ func cut(r io.Reader, give func(*piece) bool) error {
 }
 
 func (p *piece) read(s *Sealer) {
-	for line := range bytes.SplitSeq(p.lines, newline) {
-		if len(line) == 0 {
-			continue
-		}
+	for line := range bytes.SplitSeq(bytes.TrimSuffix(p.lines, newline), newline) {
 		x, err := readLine(s, line)
 		if err != nil {
-			p.err = fmt.Errorf("%w: %q", err, line[:min(len(line), 80)])
-			return
+			x.err = fmt.Errorf("%w: %q", err, line[:min(len(line), 80)])
 		}
 		if x.what == lineEnd {
 			x.sum = p.sum
 		}
-		p.items = append(p.items, x)
+		if p.items = append(p.items, x); err != nil {
+			return
+		}
 	}
 }
 
+// readLine takes a line in the one form that a Writer gives it: what could be written in two ways could be changed unseen.
 func readLine(s *Sealer, line []byte) (x item, err error) {
+	if !utf8.Valid(line) {
+		return x, ErrFormat
+	}
 	what, rest, _ := bytes.Cut(line, []byte{'\t'})
 	switch string(what) {
 	case lineRow:
@@ -165,19 +166,23 @@ func (x *item) readRow(s *Sealer, b []byte) (err error) {
 		b = rest
 		return part
 	}
-	if x.n, err = strconv.ParseInt(string(next()), 10, 64); err != nil || x.n < 0 {
+	fields := bytes.Count(b, []byte{'\t'}) - 5
+	if fields < 0 || fields%3 != 0 {
 		return ErrFormat
+	}
+	if x.n, err = number(next(), 0, maxPlace); err != nil {
+		return err
 	}
 	if x.hash, err = unhex[Hash](next()); err != nil {
 		return err
 	}
-	if x.at, err = strconv.ParseInt(string(next()), 10, 64); err != nil {
-		return ErrFormat
+	if x.at, err = number(next(), math.MinInt64, math.MaxInt64); err != nil {
+		return err
 	}
 	kind := next()
-	version, err := strconv.ParseUint(string(next()), 10, 32)
+	version, err := number(next(), 0, math.MaxUint32)
 	if err != nil {
-		return ErrFormat
+		return err
 	}
 	s.begin(x.at, int(version), string(kind))
 	var salts salter
@@ -188,7 +193,7 @@ func (x *item) readRow(s *Sealer, b []byte) (err error) {
 		}
 		salts.salt = &row
 	}
-	for len(b) > 0 {
+	for range fields / 3 {
 		if err := s.readField(next(), next(), next(), &salts); err != nil {
 			return err
 		}
@@ -231,32 +236,49 @@ func (x *item) readSkip(b []byte) (err error) {
 	if len(parts) != 3 {
 		return ErrFormat
 	}
-	if x.n, err = strconv.ParseInt(string(parts[0]), 10, 64); err != nil || x.n < 0 {
-		return ErrFormat
+	if x.n, err = number(parts[0], 0, maxPlace); err != nil {
+		return err
 	}
-	if x.level, err = strconv.Atoi(string(parts[1])); err != nil || x.level < 0 || x.level > 60 {
-		return ErrFormat
+	level, err := number(parts[1], 0, 60)
+	if err != nil {
+		return err
 	}
+	x.level = int(level)
 	x.hash, err = unhex[Hash](parts[2])
 	return err
 }
 
 func (x *item) readUnsealed(b []byte) (err error) {
-	parts := bytes.SplitN(b, []byte{'\t'}, 4)
-	if len(parts) < 4 {
+	parts := bytes.Split(b, []byte{'\t'})
+	if len(parts) < 6 || len(parts)%3 != 0 || string(parts[1]) != markPlain {
 		return ErrFormat
 	}
-	if x.n, err = strconv.ParseInt(string(parts[0]), 10, 64); err != nil {
-		return ErrFormat
+	if x.n, err = number(parts[0], 0, maxPlace); err != nil {
+		return err
 	}
-	if x.at, err = strconv.ParseInt(string(parts[2]), 10, 64); err != nil {
-		return ErrFormat
-	}
-	return nil
+	x.at, err = number(parts[2], math.MinInt64, math.MaxInt64)
+	return err
 }
 
-// unhex reads a hash or a salt.
+const maxPlace = 1<<62 - 1
+
+// number reads a number in its shortest form.
+func number(b []byte, least, most int64) (int64, error) {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	var again [20]byte
+	if err != nil || n < least || n > most || !bytes.Equal(strconv.AppendInt(again[:0], n, 10), b) {
+		return 0, ErrFormat
+	}
+	return n, nil
+}
+
+// unhex reads a hash or a salt, in small letters.
 func unhex[T Hash | Salt](b []byte) (out T, err error) {
+	for _, c := range b {
+		if c >= 'A' && c <= 'F' {
+			return out, ErrFormat
+		}
+	}
 	raw, err := hex.AppendDecode(nil, b)
 	switch p := any(&out).(type) {
 	case *Hash:

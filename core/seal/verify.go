@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -55,6 +57,9 @@ func Verify(r io.Reader, trusted ...string) (Report, error) {
 	if err := v.read(r); err != nil {
 		return Report{}, err
 	}
+	if v.place == 0 {
+		return Report{}, fmt.Errorf("%w: it is empty", ErrFormat)
+	}
 	v.finish()
 	return v.Report, nil
 }
@@ -68,8 +73,9 @@ type verifier struct {
 	bad     map[int]bool // of points
 	at      map[string]*treeCheck
 	tree    *treeCheck // the one whose lines are being read
-	first   bool       // the first line was there
+	place   int        // of the last line, in the order of kinds
 	ended   bool
+	after   bool // lines after the end were found
 }
 
 func (v *verifier) found(what, format string, args ...any) {
@@ -78,17 +84,19 @@ func (v *verifier) found(what, format string, args ...any) {
 
 // take checks one line.
 func (v *verifier) take(x *item) error {
-	switch {
-	case x.what == lineFirst && !v.first:
-		v.first, v.Made = true, x.text
-		return nil
-	case !v.first:
-		return ErrFormat
-	case v.ended:
-		v.found(BadFile, "there are lines after its end")
+	if v.ended {
+		if !v.after {
+			v.after = true
+			v.found(BadFile, "there are lines after its end")
+		}
 		return nil
 	}
+	if err := v.inOrder(x); err != nil {
+		return err
+	}
 	switch x.what {
+	case lineFirst:
+		v.Made = x.text
 	case lineKey:
 		return v.key(x.text)
 	case lineCheckpoint:
@@ -106,14 +114,32 @@ func (v *verifier) take(x *item) error {
 	case lineEnd:
 		v.endTree()
 		v.end(x)
-	default:
-		return fmt.Errorf("%w: %s", ErrFormat, x.text)
 	}
+	return nil
+}
+
+// order is where kinds of lines stand in a file, from 1. A checkpoint after the rows would not be compared with them, and a row that nothing seals would be
+// compared with none before it.
+var order = map[string]int{lineFirst: 1, lineKey: 2, lineCheckpoint: 3, lineTree: 4, lineRow: 4, lineSkip: 4, lineUnsealed: 5, lineEnd: 6}
+
+// inOrder wants each line where its kind has its place, and the first line once.
+func (v *verifier) inOrder(x *item) error {
+	at := order[x.what]
+	switch {
+	case x.err != nil:
+		return x.err
+	case at < v.place, at > 1 && v.place == 0, at == 1 && v.place == 1:
+		return fmt.Errorf("%w: a line %q is out of its place", ErrFormat, x.what)
+	}
+	v.place = at
 	return nil
 }
 
 func (v *verifier) key(public string) error {
 	k, err := note.NewVerifier(public)
+	if err == nil && strings.ContainsRune(public, '\r') { // which base64 passes over
+		err = errors.New("it has a carriage return")
+	}
 	if err != nil {
 		return fmt.Errorf("%w: a key: %w", ErrFormat, err)
 	}
@@ -192,12 +218,9 @@ func (v *verifier) endTree() {
 func (v *verifier) end(x *item) {
 	v.ended = true
 	var signed string
-	if json.Unmarshal([]byte(x.text), &signed) != nil {
-		v.found(BadFile, "its end cannot be read")
-		return
-	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v.keys...))
-	if err != nil {
+	err := json.Unmarshal([]byte(x.text), &signed)
+	n, openErr := note.Open([]byte(signed), note.VerifierList(v.keys...))
+	if err != nil || openErr != nil {
 		v.found(BadFile, "its end is not signed with a key that is trusted")
 		return
 	}
@@ -206,12 +229,12 @@ func (v *verifier) end(x *item) {
 	}
 }
 
-// unsealed counts a row that nothing proves. There can be none of a time at which rows were sealed.
+// unsealed counts a row that nothing proves. There can be none of a time at which rows were sealed, and only the first checkpoint of all says when that began.
 func (v *verifier) unsealed(x *item) {
 	v.Rows++
 	v.Unsealed++
-	if len(v.points) > 0 && x.at > v.points[0].At.Add(Late).UnixMicro() {
-		v.found(Inserted, "fact %d of %s is not sealed", x.n, time.UnixMicro(x.at).UTC().Format(timeForm))
+	if len(v.points) > 0 && (v.points[0].Number > 1 || x.at > v.points[0].At.Add(Late).UnixMicro()) {
+		v.found(Inserted, "fact %d of %s is not sealed", x.n, instant(x.at))
 	}
 }
 
@@ -309,11 +332,18 @@ func (t *treeCheck) row(v *verifier, x *item) {
 		}
 		c := &v.points[d.point]
 		if x.at < c.At.Add(-Late).UnixMicro() {
-			v.found(BackDated, "row %d of tree %s says %s, but was written after checkpoint %d of %s", x.n, t.name,
-				time.UnixMicro(x.at).UTC().Format(timeForm), c.Number, c.At.Format(timeForm))
+			v.found(BackDated, "row %d of tree %s says %s, but was written after checkpoint %d of %s", x.n, t.name, instant(x.at), c.Number, c.At.Format(timeForm))
 		}
 		return
 	}
+}
+
+// instant is a time of a row in words, or as it stands where it is beyond the calendar of either verifier.
+func instant(us int64) string {
+	if t := time.UnixMicro(us).UTC(); t.Year() >= 1 && t.Year() <= 9999 {
+		return t.Format(timeForm)
+	}
+	return strconv.FormatInt(us, 10)
 }
 
 // compare looks at the checkpoints of the size that the tree has now.
