@@ -40,7 +40,7 @@ func TestThePanicCode(t *testing.T) {
 	if all := s.facts("line.locked"); len(all) != 1 {
 		t.Errorf("%d facts", len(all))
 	}
-	if out := s.cli("cdr", "list", "--line", "2001", "--json"); strings.Contains(out, "5625") {
+	if out := s.cli("cdr", "list", "--line", "2001", "--json"); strings.Contains(out, `"*5625`) {
 		t.Errorf("the code has a record: %s", out)
 	}
 	eventually(t, 10*time.Second, "a notice", func() bool { return strings.Contains(s.cli("notice", "list", "--line", "2001"), "line-locked") })

@@ -183,7 +183,7 @@ func callerListedText(f Figures) string {
 }
 
 func presentedListedText(f Figures) string {
-	return "nobody calls from this number, so that calls which present it are refused: " + listedText(f)
+	return "nobody calls from this number, so calls that present it are refused: " + listedText(f)
 }
 
 func cutClosedText(f Figures) string { return "the call was ended: " + closedText(f) }

@@ -42,8 +42,8 @@ func TestNumbers(t *testing.T) {
 	want(t, "a reader", reader.post("/numbers", "do", "confirm", "number", "+443069990123", "code", code), 403, "")
 	want(t, "another customer", other.post("/numbers", "do", "confirm", "number", "+443069990123", "code", code), 200, "not the code")
 	want(t, "the code", b.post("/numbers", "do", "confirm", "number", "+443069990123", "code", code[:4]+" "+code[4:]), 303, "/numbers")
-	c.shows("verified", b.get("/numbers"), "1 number to present", "+443069990123", "a call", "Present no more")
-	if page := reader.get("/numbers").Body.String(); !strings.Contains(page, "443069990123") || strings.Contains(page, "Present no more") {
+	c.shows("verified", b.get("/numbers"), "1 number to present", "+443069990123", "a call", "Stop presenting it")
+	if page := reader.get("/numbers").Body.String(); !strings.Contains(page, "443069990123") || strings.Contains(page, "Stop presenting it") {
 		t.Errorf("a reader sees %s", page)
 	}
 	if page := other.get("/numbers").Body.String(); strings.Contains(page, "443069990123") {

@@ -192,7 +192,7 @@ func TestSettlePages(t *testing.T) {
 	want(t, "hers", cara.get("/money/plans"), 200, "£0.24 is due on")
 	checkStaff(t, cara.get("/money/plans"))
 	want(t, "on the case", cara.get(theirs), 200, "£0.48 in instalments")
-	want(t, "staff's list", tom.get("/staff/plans"), 200, "One plan is being paid, £0.48 of it is left.")
+	want(t, "staff's list", tom.get("/staff/plans"), 200, "One plan is being paid; £0.48 is left to pay.")
 	checkStaff(t, tom.get("/staff/plans"))
 	want(t, "no such payment", tom.post(ours, "do", "pay-plan", "reference", nasty[:60]), 409, "book it first")
 	for _, reference := range []string{"BACS 1", "BACS 2"} {

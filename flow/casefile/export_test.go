@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,9 @@ func files(t testing.TB, b []byte) map[string]string {
 	}
 	return out
 }
+
+// theirLine is the other customer's line. Four digits are in many a digest or instant too, but not alone.
+var theirLine = regexp.MustCompile(`(^|[^0-9A-Za-z+/=.])3001([^0-9A-Za-z+/=]|$)`)
 
 func (h *house) export(q *Request) (map[string]string, error) {
 	h.t.Helper()
@@ -83,10 +87,13 @@ func TestACaseFileHasOnlyItsCustomer(t *testing.T) {
 			}
 			continue
 		}
-		for _, bad := range []string{"3001", "Rival", string(theirs), "\u202e"} {
+		for _, bad := range []string{"Rival", string(theirs), "\u202e"} {
 			if strings.Contains(text, bad) && (file != proofsFile || bad != "\u202e") { // proofs are of every byte
 				t.Errorf("%s has %q", file, bad)
 			}
+		}
+		if line := theirLine.FindString(text); line != "" {
+			t.Errorf("%s has %q", file, line)
 		}
 	}
 	rows, err := csv.NewReader(strings.NewReader(got["records.csv"])).ReadAll()

@@ -9,7 +9,7 @@ import (
 type HotNumber struct {
 	Numbers   string    `json:"numbers" doc:"numbers that begin with these digits: +25261"`
 	List      string    `json:"list" doc:"desk, the name of an imported list, or feed:NAME"`
-	Direction string    `json:"direction" enum:"out,in,both,presented,off" doc:"the calls that are refused: to the numbers, from them, or both; presented: nobody calls from them (Do Not Originate), so that calls which present them are refused, out and in; off: a feed names them, and staff have exempted them"`
+	Direction string    `json:"direction" enum:"out,in,both,presented,off" doc:"the calls that are refused: to the numbers, from them, or both; presented: nobody calls from them (Do Not Originate), so calls that present them are refused, out and in; off: a feed names them, and staff have exempted them"`
 	Until     time.Time `json:"until,omitzero" doc:"absent: until it is removed"`
 	Made      time.Time `json:"made"`
 	By        string    `json:"by,omitempty"`
@@ -51,7 +51,7 @@ type HotNew struct {
 type NewHotNumber struct {
 	Numbers   string `json:"numbers" minLength:"3" maxLength:"20" doc:"3 to 15 digits with the country code: +25261" arg:"" help:"Numbers that begin with these digits, with the country code: +25261."`
 	List      string `json:"list,omitempty" maxLength:"64" doc:"absent: desk" help:"Name of the list (default: desk)." placeholder:"NAME"`
-	Direction string `json:"direction,omitempty" enum:"out,in,both,presented," doc:"the calls that are refused: to the numbers (out, the default), from them, or both; presented: nobody calls from them (Do Not Originate), so that calls which present them are refused, out and in" help:"Refuse calls to the numbers (out), from them (in), both, or those that present them, out and in (presented: Do Not Originate)." default:"out"`
+	Direction string `json:"direction,omitempty" enum:"out,in,both,presented," doc:"the calls that are refused: to the numbers (out, the default), from them, or both; presented: nobody calls from them (Do Not Originate), so calls that present them are refused, out and in" help:"Refuse calls to the numbers (out), from them (in), both, or those that present them, out and in (presented: Do Not Originate)." default:"out"`
 	For       int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until; without both until it is removed" type:"span" help:"Duration: \"12h\", \"30d\" (default: until it is removed)." placeholder:"LENGTH" xor:"end"`
 	Until     string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d" type:"when" help:"End; that day included." placeholder:"WHEN" xor:"end"`
 	Why       string `json:"why,omitempty" maxLength:"200" doc:"for the record" help:"Reason, for the record." placeholder:"TEXT"`
