@@ -135,7 +135,7 @@ func stolen(t *testing.T, dsn string) bool {
 // TestTwoServersInOneFolder guards the key file and the lock-outs, which are in the folder wherever the database is.
 func TestTwoServersInOneFolder(t *testing.T) {
 	ctx := context.Background()
-	dsn := pgtest.Shared(t).Database(t)
+	dsn := pgtest.Shared(t).Empty(t)
 	cfg := onPostgres(t, "a", dsn)
 	p := start(t, cfg)
 	second := onPostgres(t, "b", dsn)

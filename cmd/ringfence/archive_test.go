@@ -18,6 +18,7 @@ import (
 	"ringfence/flow/retention"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // TestArchivesAreRead: the commands read what retention wrote, as it lies in the folder of archives.
@@ -29,7 +30,7 @@ func TestArchivesAreRead(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "s.db"), sqlite.Options{})
+	s, err := sqlitetest.Open(t.Context(), filepath.Join(dir, "s.db"), sqlite.Options{})
 	check(err)
 	defer s.Close()
 	e, err := evidence.Open(t.Context(), evidence.Options{Store: s, Seed: bytes.Repeat([]byte{7}, 32)})

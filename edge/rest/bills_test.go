@@ -16,13 +16,14 @@ import (
 	"ringfence/flow/billing"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // accounts opens a real store for the bills: the fixture's own has no books.
 func (f *fixture) accounts(t testing.TB) *billing.Billing {
 	t.Helper()
 	var err error
-	if f.paid, err = sqlite.Open(ctx, filepath.Join(t.TempDir(), "bills.db"), sqlite.Options{}); err != nil {
+	if f.paid, err = sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "bills.db"), sqlite.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.paid.Close() })

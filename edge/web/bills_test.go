@@ -14,12 +14,13 @@ import (
 	"ringfence/flow/billing"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // TestABillOpensByLineCountryAndCall: its sums, its files, another customer's, and names that attack.
 func TestABillOpensByLineCountryAndCall(t *testing.T) {
 	p := newPast(t)
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	desk := billing.New(billing.Options{Store: db, Book: p.book, Provider: "Test", VAT: books.Rates{{Rate: 20_000}}})
@@ -79,7 +80,7 @@ func TestABillOpensByLineCountryAndCall(t *testing.T) {
 // TestFinance: bills that are not paid, payments by hand and from a bank's file, a run of bills, credit notes; each by the roles that may.
 func TestFinance(t *testing.T) {
 	d := newDesks(t)
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	deps := d.Server.d

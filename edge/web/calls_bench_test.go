@@ -21,6 +21,7 @@ import (
 	"ringfence/flow/records"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // Sizes of the benchmark: 10,000 lines of 500 customers, and 1,000,000 records of the last sixty days.
@@ -34,7 +35,7 @@ const (
 // BenchmarkCalls is the server's time for pages of calls of a customer taken at random, as 50th and 95th percentile: all of the handler, with the page written
 // and packed. The bar is 5 ms.
 func BenchmarkCalls(b *testing.B) {
-	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(b.Context(), filepath.Join(b.TempDir(), "s.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // kept are cases in an engine, beside a book that is in memory.
@@ -30,7 +31,7 @@ type kept = store.Cases
 func withCases(t *testing.T) (*desks, *desk.Cases) {
 	t.Helper()
 	d := newDesks(t)
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"), sqlite.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { db.Close() })
 	deps := d.Server.d

@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // affair is a house whose cases are settled: case 1 of acme has three calls through a carrier, each charged £2.00, at a cost of 20p.
@@ -43,7 +44,7 @@ func newAffair(t *testing.T) *affair {
 	t.Helper()
 	ctx := t.Context()
 	a := &affair{desks: newDesks(t)}
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	pence := money.Rate(200_000_000)

@@ -18,6 +18,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 func must(t *testing.T, err error) {
@@ -48,7 +49,7 @@ const (
 func open(t *testing.T) *restored {
 	t.Helper()
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "x.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "x.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	key, err := secret.NewKey()

@@ -13,6 +13,7 @@ import (
 	"ringfence/state/counters/memory"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // The engine that the program uses, and not only ours.
@@ -46,7 +47,7 @@ func TestTwoListsOnOneEngine(t *testing.T) {
 func TestOnDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	for range 2 { // the second time all is there already
-		db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		db, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"ringfence/flow/book/booktest"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 func must(t testing.TB, err error) {
@@ -40,7 +41,7 @@ type provider struct {
 
 func newProvider(t testing.TB) *provider {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	plan, err := phone.NewPlan(phone.UKConfig())

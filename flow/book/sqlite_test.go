@@ -11,6 +11,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // must stops a test on an error.
@@ -61,7 +62,7 @@ func TestOnARealStore(t *testing.T) {
 			}
 		}
 		var err error
-		if db, err = sqlite.Open(ctx, path, sqlite.Options{}); err != nil {
+		if db, err = sqlitetest.Open(ctx, path, sqlite.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		b, err := book.Open(ctx, db, o)

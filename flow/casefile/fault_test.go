@@ -34,6 +34,7 @@ import (
 	"ringfence/flow/ledger"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // deckCSV has premium-rate numbers below the national ceiling, so that the bar alone stops them.
@@ -69,7 +70,7 @@ func openHouse(t testing.TB) *house { return houseWith(t, gate.Options{}) }
 
 func houseWith(t testing.TB, o gate.Options) *house {
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	key, err := secret.NewKey()

@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 func must(t testing.TB, err error) {
@@ -54,7 +55,7 @@ func (o *office) ana() Who { return Who{Actor: "acme/ana", Customer: o.acme} }
 func newOffice(t testing.TB) *office {
 	t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	plan, err := phone.NewPlan(phone.UKConfig())

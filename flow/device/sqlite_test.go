@@ -10,6 +10,7 @@ import (
 	"ringfence/flow/device"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // TestOnARealStore finds devices, answers and facts again after a restart.
@@ -20,7 +21,7 @@ func TestOnARealStore(t *testing.T) {
 		if was != nil {
 			must(t, was.Close())
 		}
-		db, err := sqlite.Open(ctx, path, sqlite.Options{})
+		db, err := sqlitetest.Open(ctx, path, sqlite.Options{})
 		must(t, err)
 		return db, load(t, device.Options{Store: db, Place: world})
 	}

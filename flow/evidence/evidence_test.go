@@ -17,6 +17,7 @@ import (
 	"ringfence/core/seal"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 type world struct {
@@ -38,7 +39,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) open() {
 	w.t.Helper()
-	s, err := sqlite.Open(w.t.Context(), w.path, sqlite.Options{Sync: sqlite.Normal})
+	s, err := sqlitetest.Open(w.t.Context(), w.path, sqlite.Options{Sync: sqlite.Normal})
 	ok(w.t, err)
 	w.t.Cleanup(func() { _ = s.Close() })
 	w.s = s

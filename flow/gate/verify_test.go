@@ -26,6 +26,7 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 var onDiskLines = []string{"2001", "2002", "2003", "2004", "2005", "2006", "2007", "2008"}
@@ -39,7 +40,7 @@ type disk interface {
 // disks open each engine that keeps a journal, empty.
 var disks = map[string]func(*testing.T) (disk, error){
 	"sqlite": func(t *testing.T) (disk, error) {
-		return sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
+		return sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
 	},
 	"postgres": func(t *testing.T) (disk, error) { return postgres.Open(t.Context(), pgtest.Shared(t).Database(t)) },
 }

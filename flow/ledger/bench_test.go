@@ -19,6 +19,7 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/storetest"
 )
 
@@ -72,7 +73,7 @@ var ids = func() []call.ID {
 }()
 
 func openSQLite(b *testing.B) store.Money {
-	e, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
+	e, err := sqlitetest.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

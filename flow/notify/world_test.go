@@ -25,6 +25,7 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // Kinds of findings that tests speak of.
@@ -142,7 +143,7 @@ var empty = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "empty.db")
-	db, err := sqlite.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
+	db, err := sqlitetest.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
 	if err == nil {
 		err = db.Close()
 	}
@@ -162,7 +163,7 @@ func openCopy(t testing.TB) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
+	db, err := sqlitetest.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,11 +36,12 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 var engines = map[string]func(t *testing.T) store.Store{
 	"sqlite": func(t *testing.T) store.Store {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		s, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{Sync: sqlite.Normal})
 		ok(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		return s

@@ -23,6 +23,7 @@ import (
 	"ringfence/flow/settle"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 func must(t testing.TB, err error) {
@@ -75,7 +76,7 @@ func price(rate money.Rate) []rating.Price {
 func open(t *testing.T) *scene {
 	t.Helper()
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "x.db"), sqlite.Options{})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "x.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	for i, rate := range []money.Rate{200_000_000, 900_000_000} {

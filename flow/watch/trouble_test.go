@@ -14,6 +14,7 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // turnNow takes what there is of the journal and looks at the levels, at an instant of its own.
@@ -149,7 +150,7 @@ func TestRestartsOnRealEngines(t *testing.T) {
 	for name, engine := range map[string]func(t *testing.T) (open func() (store.Store, error)){
 		"sqlite": func(t *testing.T) func() (store.Store, error) {
 			file := filepath.Join(t.TempDir(), "db")
-			return func() (store.Store, error) { return sqlite.Open(t.Context(), file, sqlite.Options{}) }
+			return func() (store.Store, error) { return sqlitetest.Open(t.Context(), file, sqlite.Options{}) }
 		},
 		"postgres": func(t *testing.T) func() (store.Store, error) {
 			dsn := pgtest.Shared(t).Database(t)

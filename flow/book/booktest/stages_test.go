@@ -10,6 +10,7 @@ import (
 	"ringfence/flow/book/booktest"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/storetest"
 )
 
@@ -32,7 +33,7 @@ func TestSameAsSQLite(t *testing.T) {
 		if err := os.WriteFile(path, empty, 0o600); err != nil {
 			r.Fatal(err)
 		}
-		e, err := sqlite.Open(r.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+		e, err := sqlitetest.Open(r.Context(), path, sqlite.Options{Sync: sqlite.Normal})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -44,7 +45,7 @@ func TestSameAsSQLite(t *testing.T) {
 // emptyDatabase is a new database's file. To make one anew for each case would take most of the test's time.
 func emptyDatabase(t *testing.T, path string) []byte {
 	t.Helper()
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{Sync: sqlite.Normal})
 	if err == nil {
 		err = e.Close()
 	}

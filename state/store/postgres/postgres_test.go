@@ -20,6 +20,7 @@ import (
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/storetest"
 )
 
@@ -85,7 +86,7 @@ func TestStagesSameAsSQLite(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		lite, err := sqlite.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		lite, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -137,7 +138,7 @@ func TestServerStopsAndComesBack(t *testing.T) {
 
 // TestUpgrade guards that a database of the first version keeps everything.
 func TestUpgrade(t *testing.T) {
-	dsn := pgtest.Shared(t).Database(t)
+	dsn := pgtest.Shared(t).Empty(t)
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,7 @@ func TestDatabaseClock(t *testing.T) {
 // TestUpgradeOfVersion2 guards that an upgrade in the middle of calls loses none of them.
 func TestUpgradeOfVersion2(t *testing.T) {
 	for _, last := range storetest.Versions {
-		dsn := pgtest.Shared(t).Database(t)
+		dsn := pgtest.Shared(t).Empty(t)
 		db, err := sql.Open("pgx", dsn)
 		if err != nil {
 			t.Fatal(err)

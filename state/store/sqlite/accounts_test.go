@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // TestBillsAreFoundByTheirIndex guards that a page of bills, entries or calls of a bill, and a run of bills, read no more than they show and sort nothing.
 func TestBillsAreFoundByTheirIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"ringfence/state/lockfile"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/storetest"
 )
 
@@ -36,7 +37,7 @@ func commits(t testing.TB, e *sqlite.Engine, first, n int) {
 // drops them all, and the next process that opened the database thought itself alone and rebuilt the index underneath.
 func TestLocksStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{WALPages: 10})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{WALPages: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestAnotherProcessReads(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestAnotherProcessReads(t *testing.T) {
 func TestLogStaysShort(t *testing.T) {
 	const pages = 300
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{WALPages: pages, Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{WALPages: pages, Sync: sqlite.Normal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestLogStaysShort(t *testing.T) {
 // log is folded once it ends.
 func TestReaderThatStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func TestBackup(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
-	e, err := sqlite.Open(ctx, path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(ctx, path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +257,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal("an old log lies beside the restored database")
 	}
 	for at, want := range map[string]string{path: before, path + ".before": after} {
-		e, err := sqlite.Open(ctx, at, sqlite.Options{})
+		e, err := sqlitetest.Open(ctx, at, sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,13 +10,14 @@ import (
 	"ringfence/core/retain"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/sqlstore"
 )
 
 // TestTheOldestAreFoundByTheirIndex guards that a look for what has expired reads no more than it finds: it runs beside live calls, again and again.
 func TestTheOldestAreFoundByTheirIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,13 @@ import (
 
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 )
 
 // TestLeavesAreFoundByPlace asks for every range of a tree whose rows hold one to four leaves, some in the form that lists each seq.
 func TestLeavesAreFoundByPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
-	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

@@ -18,12 +18,13 @@ import (
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
 	"ringfence/state/store/sqlite"
+	"ringfence/state/store/sqlite/sqlitetest"
 	"ringfence/state/store/storetest"
 )
 
 func open(t *testing.T) store.Store {
 	t.Helper()
-	e, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a b%#?.db"), sqlite.Options{})
+	e, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "a b%#?.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestSameAsMemory(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		e, err := sqlite.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		e, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
 		if err != nil {
 			r.Fatal(err)
 		}

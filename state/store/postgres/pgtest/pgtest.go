@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"ringfence/state/store/postgres"
 )
 
 // Server is a running server. Stop and Start it to see how an engine bears that.
@@ -28,7 +30,11 @@ type Server struct {
 	cred *syscall.Credential
 	cmd  *exec.Cmd
 	done chan struct{}
-	n    atomic.Int64
+	n    atomic.Int64 // databases made
+
+	tables   sync.Once
+	template string // the database that has the tables
+	failed   error
 }
 
 var one struct {
@@ -216,18 +222,50 @@ func (s *Server) dsn(db string) string {
 	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", s.dir, db)
 }
 
-// Database makes an empty database and gives its data source name.
-func (s *Server) Database(t testing.TB) string {
+// Empty makes an empty database and gives its data source name.
+func (s *Server) Empty(t testing.TB) string {
 	t.Helper()
-	ctx := context.Background()
-	c, err := pgx.Connect(ctx, s.dsn("postgres"))
+	name, err := s.create("template1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(ctx)
-	name := fmt.Sprintf("t%d", s.n.Add(1))
-	if _, err := c.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+	return s.dsn(name)
+}
+
+// Database makes a database that has this version's tables and no rows, and gives its data source name. The tables are
+// made once for each server and copied, because making them costs more than most tests.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	s.tables.Do(func() { s.template, s.failed = s.migrated() })
+	if s.failed != nil {
+		t.Fatal(s.failed)
+	}
+	name, err := s.create(s.template)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s.dsn(name)
+}
+
+func (s *Server) migrated() (name string, err error) {
+	if name, err = s.create("template1"); err != nil {
+		return "", err
+	}
+	e, err := postgres.Open(context.Background(), s.dsn(name))
+	if err != nil {
+		return "", err
+	}
+	return name, e.Close()
+}
+
+func (s *Server) create(from string) (name string, err error) {
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, s.dsn("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close(ctx)
+	name = fmt.Sprintf("t%d", s.n.Add(1))
+	_, err = c.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+from)
+	return name, err
 }
