@@ -70,7 +70,7 @@ func openHouse(t testing.TB) *house { return houseWith(t, gate.Options{}) }
 
 func houseWith(t testing.TB, o gate.Options) *house {
 	ctx := context.Background()
-	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
+	db, err := sqlitetest.Open(ctx, filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	key, err := secret.NewKey()

@@ -39,7 +39,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) open() {
 	w.t.Helper()
-	s, err := sqlitetest.Open(w.t.Context(), w.path, sqlite.Options{Sync: sqlite.Normal})
+	s, err := sqlitetest.Open(w.t.Context(), w.path, sqlite.Options{})
 	ok(w.t, err)
 	w.t.Cleanup(func() { _ = s.Close() })
 	w.s = s

@@ -40,7 +40,7 @@ type disk interface {
 // disks open each engine that keeps a journal, empty.
 var disks = map[string]func(*testing.T) (disk, error){
 	"sqlite": func(t *testing.T) (disk, error) {
-		return sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{Sync: sqlite.Normal})
+		return sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "ringfence.db"), sqlite.Options{})
 	},
 	"postgres": func(t *testing.T) (disk, error) { return postgres.Open(t.Context(), pgtest.Shared(t).Database(t)) },
 }

@@ -41,7 +41,7 @@ import (
 
 var engines = map[string]func(t *testing.T) store.Store{
 	"sqlite": func(t *testing.T) store.Store {
-		s, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		s, err := sqlitetest.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
 		ok(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		return s

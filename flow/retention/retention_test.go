@@ -46,7 +46,7 @@ func ok(t testing.TB, err error) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := sqlitetest.Open(t.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+	s, err := sqlitetest.Open(t.Context(), filepath.Join(dir, "s.db"), sqlite.Options{})
 	ok(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	e, err := evidence.Open(t.Context(), evidence.Options{Store: s, Seed: bytes.Repeat([]byte{7}, 32)})

@@ -33,7 +33,7 @@ func TestSameAsSQLite(t *testing.T) {
 		if err := os.WriteFile(path, empty, 0o600); err != nil {
 			r.Fatal(err)
 		}
-		e, err := sqlitetest.Open(r.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+		e, err := sqlitetest.Open(r.Context(), path, sqlite.Options{})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func TestSameAsSQLite(t *testing.T) {
 // emptyDatabase is a new database's file. To make one anew for each case would take most of the test's time.
 func emptyDatabase(t *testing.T, path string) []byte {
 	t.Helper()
-	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
 	if err == nil {
 		err = e.Close()
 	}

@@ -86,7 +86,7 @@ func TestStagesSameAsSQLite(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		lite, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		lite, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{})
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func TestSameAsMemory(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		e, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		e, err := sqlitetest.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{})
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -4,6 +4,7 @@
 package sqlitetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -14,7 +15,8 @@ import (
 	"ringfence/state/store/sqlite"
 )
 
-// Open is sqlite.Open, but a file that is not there is made from a copy of an empty store.
+// Open is sqlite.Open, but a file that is not there is made from a copy of an empty store, and no commit waits for the
+// disk unless o says so: nobody's machine fails during a test.
 func Open(ctx context.Context, path string, o sqlite.Options) (*sqlite.Engine, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		file, err := empty()
@@ -25,6 +27,7 @@ func Open(ctx context.Context, path string, o sqlite.Options) (*sqlite.Engine, e
 			return nil, err
 		}
 	}
+	o.Sync = cmp.Or(o.Sync, sqlite.Normal)
 	return sqlite.Open(ctx, path, o)
 }
 
