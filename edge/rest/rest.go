@@ -225,9 +225,7 @@ func New(d Deps, o Options) (*Server, error) {
 	for _, add := range routes {
 		add(s)
 	}
-	if err := s.describe(); err != nil {
-		return nil, err
-	}
+	s.describe()
 	s.mux.HandleFunc("/", s.nowhere)
 	return s, nil
 }
@@ -256,23 +254,21 @@ func serves(add func(*Server)) (none struct{}) {
 	return none
 }
 
-// describe makes the OpenAPI description once, so that serving it shares nothing that changes.
-func (s *Server) describe() error {
-	asJSON, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
-	if err != nil {
-		return fmt.Errorf("describing the API: %w", err)
-	}
-	asYAML, err := s.api.OpenAPI().YAML()
-	if err != nil {
-		return fmt.Errorf("describing the API: %w", err)
-	}
-	s.mux.HandleFunc("GET /openapi.json", constant("application/vnd.oai.openapi+json", asJSON))
-	s.mux.HandleFunc("GET /openapi.yaml", constant("application/vnd.oai.openapi", asYAML))
-	return nil
+// describe serves the OpenAPI description. It is made when it is first asked for: making it takes a tenth of a start.
+func (s *Server) describe() {
+	s.mux.HandleFunc("GET /openapi.json", s.made("application/vnd.oai.openapi+json", func() ([]byte, error) { return json.MarshalIndent(s.api.OpenAPI(), "", "  ") }))
+	s.mux.HandleFunc("GET /openapi.yaml", s.made("application/vnd.oai.openapi", s.api.OpenAPI().YAML))
 }
 
-func constant(kind string, body []byte) http.HandlerFunc {
+// made serves what does not change once it is made.
+func (*Server) made(kind string, make func() ([]byte, error)) http.HandlerFunc {
+	once := sync.OnceValues(make)
 	return func(w http.ResponseWriter, _ *http.Request) {
+		body, err := once()
+		if err != nil {
+			writeProblem(w, &api.Problem{Status: http.StatusInternalServerError, Reason: api.ReasonInternal, Detail: "describing the API: " + err.Error()})
+			return
+		}
 		w.Header().Set("Content-Type", kind)
 		_, _ = w.Write(body) // a client that went away is no fault of ours
 	}
