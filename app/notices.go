@@ -214,7 +214,7 @@ func (a *App) startNotices() error {
 	a.background("what a thief could cost", nil, a.figures.Run)
 	a.background("bills", nil, a.billing.Follow)
 	a.background("people", nil, a.people.Run, a.cooling.Run)
-	a.background("settling cases", nil, a.settling.Run)
+	a.background("settling cases", nil, a.settling.Run, func(ctx context.Context) { a.cases.Run(ctx, a.log) })
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"ringfence/core/money"
+	"ringfence/core/rating"
 	"ringfence/state/store"
 )
 
@@ -35,7 +37,11 @@ func (e *Wrong) Error() string {
 	return fmt.Sprintf("line %d, column %d (%s): %s. Nothing was booked.", e.Line, e.Column, e.Name, e.Text)
 }
 
-const maxPayments = 10_000 // of a file
+const (
+	maxPayments = 10_000 // of a file
+	firstYear   = 2000   // of a payment
+	maxText     = 1000   // bytes of what a payment says
+)
 
 // Imported is what a file came to.
 type Imported struct {
@@ -46,9 +52,13 @@ type Imported struct {
 // Import books a bank's file of payments, all of it or nothing: its header names the columns. Rows whose reference was booked before, for the
 // same customer and amount, are passed over, so that a file can be given again.
 func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.Time) (out Imported, err error) {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
+	text, _, err := rating.Decode(data)
+	if err != nil {
+		return out, &Wrong{1, 1, "file", "it is not text that can be read: " + err.Error() + `; save it as "CSV UTF-8"`}
+	}
+	r := csv.NewReader(bytes.NewReader(text))
 	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
-	at, err := bankHead(r)
+	at, width, err := bankHead(r)
 	if err != nil {
 		return out, err
 	}
@@ -59,9 +69,18 @@ func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.T
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := r.FieldPos(0)
 		if err != nil {
-			return Imported{}, &Wrong{line, 1, "row", err.Error()}
+			return Imported{}, unreadRow(err)
+		}
+		if strings.TrimSpace(strings.Join(row, "")) == "" { // spreadsheets leave such rows at the end
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		for len(row) > width && strings.TrimSpace(row[len(row)-1]) == "" {
+			row = row[:len(row)-1]
+		}
+		if len(row) > width {
+			return Imported{}, &Wrong{line, width + 1, "row", fmt.Sprintf("it has %d cells, and the header %d: a text with a comma in it needs quotes around it", len(row), width)}
 		}
 		e, wrong := b.bankRow(row, at, by, now)
 		if wrong == nil && seen[e.Reference] > 0 {
@@ -109,11 +128,19 @@ func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.T
 	return out, nil
 }
 
-// bankHead finds the columns; each but date and text is needed.
-func bankHead(r *csv.Reader) (map[string]int, error) {
+// unreadRow says which row of a file is not CSV.
+func unreadRow(err error) *Wrong {
+	if bad := (*csv.ParseError)(nil); errors.As(err, &bad) {
+		return &Wrong{bad.StartLine, 1, "row", err.Error()}
+	}
+	return &Wrong{1, 1, "row", err.Error()}
+}
+
+// bankHead finds the columns, and how many there are; each but date and text is needed.
+func bankHead(r *csv.Reader) (map[string]int, int, error) {
 	head, err := r.Read()
 	if err != nil {
-		return nil, &Wrong{1, 1, "header", "the file has no header that names its columns: customer, amount, reference, and date and text if there are any"}
+		return nil, 0, &Wrong{1, 1, "header", "the file has no header that names its columns: customer, amount, reference, and date and text if there are any"}
 	}
 	at := map[string]int{}
 	for i, name := range head {
@@ -122,17 +149,37 @@ func bankHead(r *csv.Reader) (map[string]int, error) {
 				continue
 			}
 			if _, twice := at[column]; twice {
-				return nil, &Wrong{1, i + 1, column, "this column is there twice"}
+				return nil, 0, &Wrong{1, i + 1, column, "this column is there twice"}
 			}
 			at[column] = i
 		}
 	}
 	for _, column := range []string{"customer", "amount", "reference"} {
 		if _, ok := at[column]; !ok {
-			return nil, &Wrong{1, len(head), column, "the first line names no such column; it needs customer, amount and reference, with commas between them"}
+			return nil, 0, &Wrong{1, len(head), column, "the first line names no such column; it needs customer, amount and reference, with commas between them"}
 		}
 	}
-	return at, nil
+	return at, len(head), nil
+}
+
+// grouped is an amount with commas between its thousands.
+var grouped = regexp.MustCompile(`^\D*[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?\D*$`)
+
+// bankAmount reads an amount of a bank's file. What may mean a thousandth or a thousand of it is refused: 12,50 and 1.500.
+func bankAmount(text string) (money.Micro, string) {
+	c := money.Billing()
+	if strings.Contains(text, ",") && !grouped.MatchString(text) {
+		return 0, fmt.Sprintf("%.40q has a comma that does not part thousands; want a point before the pence, such as 1,234.50", text)
+	}
+	_, after, _ := strings.Cut(text, ".")
+	if digits := len(after) - len(strings.TrimLeft(after, "0123456789")); digits == 3 && c.Places < 3 {
+		return 0, fmt.Sprintf("%.40q may be thousands or pence; want two digits after the point, such as 1,234.50", text)
+	}
+	n, err := c.ParseAmount(strings.ReplaceAll(text, ",", ""))
+	if err != nil {
+		return 0, fmt.Sprintf("%.40q is not an amount such as 1,234.50", text)
+	}
+	return n, ""
 }
 
 func (b *Billing) bankRow(row []string, at map[string]int, by string, now time.Time) (e Entry, wrong *Wrong) {
@@ -148,12 +195,13 @@ func (b *Billing) bankRow(row []string, at map[string]int, by string, now time.T
 		return e, &Wrong{Name: "customer", Text: fmt.Sprintf("there is no customer %.40q", cell("customer"))}
 	}
 	p.Customer = c.ID
-	var err error
-	if p.Amount, err = money.Billing().ParseAmount(strings.ReplaceAll(cell("amount"), ",", "")); err != nil {
-		return e, &Wrong{Name: "amount", Text: fmt.Sprintf("%.40q is not an amount", cell("amount"))}
+	var why string
+	if p.Amount, why = bankAmount(cell("amount")); why != "" {
+		return e, &Wrong{Name: "amount", Text: why}
 	}
+	var err error
 	if text := cell("date"); text != "" {
-		if p.At, err = time.ParseInLocation(time.DateOnly, text, b.o.Book.Zone(c.ID)); err != nil {
+		if p.At, err = time.ParseInLocation(time.DateOnly, text, b.o.Book.Zone(c.ID)); err != nil || p.At.Year() < firstYear {
 			return e, &Wrong{Name: "date", Text: fmt.Sprintf("%.40q is not a date such as 2026-11-30", text)}
 		}
 	}

@@ -228,6 +228,10 @@ func (b *Billing) payment(p *Payment, now time.Time) (Entry, error) {
 		return Entry{}, &Invalid{"reference", p.Reference[:20] + "…", "at most 100 bytes"}
 	case p.At.After(now.Add(24 * time.Hour)):
 		return Entry{}, &Invalid{"date", p.At.Format(time.DateOnly), "a day that has come"}
+	case !p.At.IsZero() && p.At.Year() < firstYear:
+		return Entry{}, &Invalid{"date", p.At.Format(time.DateOnly), "the day of the payment, such as 2026-11-30"}
+	case len(p.Text) > maxText:
+		return Entry{}, &Invalid{"text", p.Text[:20] + "…", fmt.Sprintf("at most %d bytes", maxText)}
 	}
 	if _, ok := b.o.Book.Customer(p.Customer); !ok {
 		return Entry{}, fmt.Errorf("customer %s: %w", p.Customer, ErrNotFound)

@@ -2,12 +2,15 @@ package billing_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/xml"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"ringfence/core/money"
 	"ringfence/flow/billing"
@@ -75,6 +78,22 @@ func TestAWrongRowBooksNothing(t *testing.T) {
 		"2126-11-02,acme,1,R2\n":         "line 3, column 1 (date)",
 		"2026-11-02,acme,-1,R2\n":        "line 3, column 3 (amount)",
 		"2026-11-02,acme,1,\"R2\nx\"y\n": "line 3, column 1 (row)",
+		"\"2026\"-11-02,acme,1,R2\n":     "line 3, column 1 (row)",
+		"2026-11-02,acme,1,200.00,R2\n":  "line 3, column 5 (row)",
+		"2026-11-02,acme,\"12,50\",R2\n": "line 3, column 3 (amount)",
+		"2026-11-02,acme,\"1,2,3\",R2\n": "line 3, column 3 (amount)",
+		"2026-11-02,acme,1.500,R2\n":     "line 3, column 3 (amount)",
+		"2026-11-02,acme,£1.500,R2\n":    "line 3, column 3 (amount)",
+		"2026-11-02,acme,1e3,R2\n":       "line 3, column 3 (amount)",
+		"2026-11-02,acme,0.001,R2\n":     "line 3, column 3 (amount)",
+		"2026-11-02,acme,(12.00),R2\n":   "line 3, column 3 (amount)",
+		"2026-11-02,acme,12.00-,R2\n":    "line 3, column 3 (amount)",
+		"2026-11-02,acme,$12.00,R2\n":    "line 3, column 3 (amount)",
+		"2026-11-02,acme,٣,R2\n":         "line 3, column 3 (amount)",
+		"2026-11-02,acme,1\n":            "line 3, column 4 (reference)",
+		"0001-01-01,acme,1,R2\n":         "line 3, column 1 (date)",
+		"1026-11-02,acme,1,R2\n":         "line 3, column 1 (date)",
+		"2026-02-30,acme,1,R2\n":         "line 3, column 1 (date)",
 	} {
 		_, err := b.Import(ctx, "tom", []byte(head+tail), time.Now())
 		if wrong := (*billing.Wrong)(nil); !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), want) {
@@ -95,6 +114,42 @@ func TestAWrongRowBooksNothing(t *testing.T) {
 	}
 	if _, err := b.Import(ctx, "tom", []byte("Customer,Amount\n"), time.Now()); err == nil {
 		t.Error("a file without references was taken")
+	}
+}
+
+// TestFilesOfBanksAsProgramsSaveThem: the same payments in the encodings and with the line ends that spreadsheets and banks write.
+func TestFilesOfBanksAsProgramsSaveThem(t *testing.T) {
+	p := newProvider(t)
+	const file = "Date,Customer,Amount,Reference,Description\n2026-11-01,acme,\"£1,200.50\",R1,Müller & Sons\n2026-11-02, acme ,\"1,000,000\",R2,\n,,,,\n2026-11-03,acme,3.5,R3,x,,\n"
+	wide := func(text string) []byte {
+		out := []byte{0xff, 0xfe}
+		for _, r := range utf16.Encode([]rune(text)) {
+			out = binary.LittleEndian.AppendUint16(out, r)
+		}
+		return out
+	}
+	latin := strings.NewReplacer("£", "\xa3", "ü", "\xfc")
+	for name, data := range map[string][]byte{
+		"as it is": []byte(file), "CRLF": []byte(strings.ReplaceAll(file, "\n", "\r\n")), "with a mark": []byte("\xef\xbb\xbf" + file), "UTF-16": wide(file),
+		"Windows-1252": []byte(latin.Replace(file)), "without a last line end": []byte(strings.TrimSuffix(file, "\n")),
+	} {
+		b := p.billing(p.db)
+		got, err := b.Import(t.Context(), "tom", data, time.Now())
+		if err != nil || len(got.Booked)+got.Skipped != 3 {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+		for i := range got.Booked {
+			if !utf8.ValidString(got.Booked[i].Text) {
+				t.Errorf("%s: %q", name, got.Booked[i].Text)
+			}
+		}
+	}
+	if owes, err := p.billing(p.db).Balance(t.Context(), "acme"); err != nil || owes != -1_001_204_000_000 {
+		t.Errorf("balance: %s %v", owes, err)
+	}
+	_, err := p.billing(p.db).Import(t.Context(), "tom", []byte("customer,amount,reference\nacme,1,R\x009\n"), time.Now())
+	if wrong := (*billing.Wrong)(nil); !errors.As(err, &wrong) {
+		t.Errorf("a zero byte: %v", err)
 	}
 }
 

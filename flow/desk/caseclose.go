@@ -15,7 +15,7 @@ import (
 
 // Close ends a case, and tells the rules whose findings led to it whether they were right.
 func (c *Cases) Close(ctx context.Context, who Who, id int64, outcome casework.Outcome, why string) error {
-	if err := c.carryOut(ctx, who, id); err != nil {
+	if err := c.settled(ctx, who, id); err != nil {
 		return err
 	}
 	f, err := c.Case(ctx, who, id)

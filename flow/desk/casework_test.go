@@ -42,7 +42,8 @@ type office struct {
 	line, another string
 	vouched       []string
 	mu            sync.Mutex
-	credited      map[string]int // guarded by mu
+	credited      map[string]int       // guarded by mu
+	settle        func(id int64) error // nil: nothing is to be settled
 }
 
 var (
@@ -84,6 +85,12 @@ func newOffice(t testing.TB) *office {
 			defer o.mu.Unlock()
 			o.credited[fmt.Sprintf("%d/%d", c.ID, i.N)]++
 			return nil
+		},
+		Settle: func(_ context.Context, id int64) error {
+			if o.settle == nil {
+				return nil
+			}
+			return o.settle(id)
 		},
 	})
 	must(t, err)
@@ -455,5 +462,31 @@ func TestDecideByVerdict(t *testing.T) {
 	must(t, err)
 	if i.Calls != 1 {
 		t.Errorf("%+v", i)
+	}
+}
+
+// TestADecisionIsCarriedOutAfterACrash: a program that ends between a decision and what comes of it does that when it starts again, also when nobody opens the case any more.
+func TestADecisionIsCarriedOutAfterACrash(t *testing.T) {
+	o, ctx := newOffice(t), t.Context()
+	ids := o.calls(t, o.acme, o.line, 1, 2, 100_000)
+	x, err := o.Open(ctx, priya, NewCase{Customer: o.acme, Line: o.line, Title: "Calls", Origin: casework.ByHand})
+	must(t, err)
+	_, err = o.Dispute(ctx, priya, x.ID, Pick{Calls: ids}, "")
+	must(t, err)
+	must(t, o.Resume(ctx, time.Time{})) // nothing was decided
+	settled, crash := 0, errors.New("the program ends here")
+	o.settle = func(int64) error { return crash }
+	_, err = o.Decide(ctx, priya, x.ID, Ruling{What: string(casework.Upheld), Pick: Pick{All: true}, Why: "it was our fault"})
+	if !errors.Is(err, crash) {
+		t.Fatal(err)
+	}
+	o.settle = func(id int64) error { settled++; return nil }
+	must(t, o.Resume(ctx, time.Now().Add(time.Minute)))
+	if settled != 0 {
+		t.Error("an old decision was looked at again")
+	}
+	must(t, o.Resume(ctx, time.Time{}))
+	if settled != 1 || o.states(t, x.ID)[casework.Upheld] != 2 {
+		t.Errorf("settled %d times: %v", settled, o.states(t, x.ID))
 	}
 }
