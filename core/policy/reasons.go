@@ -111,6 +111,7 @@ const (
 	NoTransfer      // no-transfer: a transfer (REFER) by a carrier, or of a call that cannot be
 	SentOnTooOften  // sent-on-too-often: a loop of forwards and transfers
 	SentToEmergency // sent-to-emergency
+	NotTakenOver    // not-taken-over: an INVITE with Replaces
 	NotSentOn       // not-sent-on: what the caller hears of a forward that was refused: why is the business of the line
 	Cancelled       // cancelled: by the caller
 	TooLong         // longest-call (seconds)
@@ -196,6 +197,7 @@ var reasons = [NumReasons]told{
 	NoTransfer:           {"no-transfer", account.UnitNone, 403, causeFacility, plain("only the phone of a line can transfer a call, and only one that was answered: the call continues unchanged")},
 	SentOnTooOften:       {"sent-on-too-often", account.UnitNone, 482, causeFacility, plain("the call was forwarded or transferred too often, or comes back to a line that has forwarded it")},
 	SentToEmergency:      {"sent-to-emergency", account.UnitNone, 403, causeRejected, plain("calls cannot be forwarded or transferred to an emergency number: dial it")},
+	NotTakenOver:         {"not-taken-over", account.UnitNone, 481, causeFacility, plain("there is no such call to take over, or its line is not one of your customer's")},
 	NotSentOn:            {"not-sent-on", account.UnitNone, 480, causeFacility, plain("the called line forwards its calls, and this one could not be forwarded")},
 	Cancelled:            {"cancelled", account.UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
 	TooLong:              {"longest-call", account.UnitSeconds, 480, causeUnspecified, longestText},

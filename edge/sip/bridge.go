@@ -89,8 +89,9 @@ type setup struct {
 	rangOut  bool            // a line of a group rang in turn and nobody answered
 	requires bool            // the caller requires reliable provisional answers
 	tried    int64
-	answer   content // the callee's body
-	sentOn   bool    // the call goes on by a link
+	answer   content   // the callee's body
+	sentOn   bool      // the call goes on by a link
+	replaces *replaced // the call whose phone it takes the place of; nil: none
 }
 
 // forget removes a call for which nothing is left to be sent.

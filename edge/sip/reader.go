@@ -18,7 +18,7 @@ import (
 // allowed are the methods we understand, as Allow says them.
 const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE"
 
-var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
+var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel, replaces\r\n")
 
 // handle takes one packet on a reader's goroutine. A request from an unknown source is answered here, and nothing is kept of it; everything
 // else goes to the shard of its Call-ID.

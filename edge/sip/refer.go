@@ -80,9 +80,6 @@ func (l *leg) refer(p *transport.Packet) {
 	}})
 }
 
-// replaced names a dialog as its other party knows it (RFC 3891 section 3).
-type replaced struct{ callID, to, from string }
-
 // referTo reads the target of a REFER, and the call that is to be replaced there, nil for none.
 func referTo(m *message.Message) (target message.URI, where *replaced, ok bool) {
 	a, _, ok := message.ParseAddr(bytes.Clone(m.Get(message.HReferTo)))
@@ -103,18 +100,7 @@ func referTo(m *message.Message) (target message.URI, where *replaced, ok bool) 
 		if err != nil {
 			return target, nil, false
 		}
-		where = &replaced{}
-		for i, part := range strings.Split(text, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			switch {
-			case i == 0:
-				where.callID = strings.TrimSpace(part)
-			case strings.EqualFold(name, "to-tag"):
-				where.to = value
-			case strings.EqualFold(name, "from-tag"):
-				where.from = value
-			}
-		}
+		where = readReplaces(text)
 	}
 	return target, where, target.Scheme == message.SIP || target.Scheme == message.SIPS || target.Scheme == message.TEL
 }
@@ -218,74 +204,11 @@ func (b *bridge) replace(was, l *leg) {
 func (b *bridge) joinWith(x *transfer, where *replaced) {
 	s, e := b.s, b.s.e
 	there, login := e.shardOf([]byte(where.callID)), x.from.login
-	mine := joint{callID: s.newCallID(b.home(), b.id), tag: hex64(s.random.Uint64()), home: b.home(), session: x.from.session.twoWay()}
+	mine := b.newJoint(x.from.session.twoWay())
 	e.toShard(there, func() {
-		theirs, status := there.takePlace(where, login, &mine, b)
+		theirs, status := there.takePlace(&claim{replaced: *where, line: login, own: true, by: b}, &mine)
 		e.toShard(s, func() { x.joined(&mine, theirs, status) })
 	})
-}
-
-// joint is what one end of a link knows of the other, when it begins between two calls that exist.
-type joint struct {
-	callID, tag string
-	home        uint32
-	session     content
-}
-
-// takePlace puts the end of a link in the place of a phone in another call, which is hung up. Only the phone's own line may ask for that.
-func (s *shard) takePlace(where *replaced, login string, from *joint, not *bridge) (*joint, int) {
-	at := s.uas[where.callID]
-	if at == nil {
-		at = s.uac[where.callID]
-	}
-	if at == nil {
-		return nil, 481
-	}
-	var l *leg
-	for _, x := range at.b.all {
-		if x.callID == where.callID && x.localTag == where.to && x.remoteTag == where.from {
-			l = x
-		}
-	}
-	if l == nil {
-		return nil, 481
-	}
-	b := l.b
-	_, help := b.isHelp()
-	switch {
-	case b == not || help || l.login != login || l.trunk != "" || b.transfer != nil:
-		return nil, 403
-	case b.state != talking || l.state != up || !l.acked || l != b.a && l != b.peer:
-		return nil, 481
-	}
-	s.cur = b
-	own := &joint{callID: from.callID, tag: hex64(s.random.Uint64()), home: b.home(), session: l.session.twoWay()}
-	end := b.joint(own, from, true)
-	o := b.other(l)
-	b.replace(l, end)
-	if !from.session.empty() {
-		o.owed, o.timer.refreshAt = from.session, s.now
-	}
-	l.bye(transferred)
-	b.remember()
-	return own, 200
-}
-
-// joint makes the end of a link that begins between two calls.
-func (b *bridge) joint(own, other *joint, took bool) *leg {
-	s := b.s
-	end, table := uint16(sentInvite), s.uas
-	if !took {
-		end, table = tookInvite, s.uac
-	}
-	uri := "sip:onward@ringfence.invalid"
-	l := &leg{
-		b: b, callID: own.callID, localTag: own.tag, remoteTag: other.tag, local: "<" + uri + ">;tag=" + own.tag, remote: "<" + uri + ">;tag=" + other.tag, target: uri,
-		dest: linkPlace(other.home, own.home, end), uas: took, state: up, acked: true, answeredAt: s.wall, session: own.session,
-	}
-	l.restartTimer(sessionTimer{})
-	b.all, table[l.callID] = append(b.all, l), l
-	return l
 }
 
 // joined ends a transfer to a call that exists.
@@ -296,9 +219,7 @@ func (x *transfer) joined(mine, theirs *joint, status int) {
 	switch {
 	case b.transfer != x || b.state != talking: // it has ended meanwhile: so does the other, which is asked over a link that is not there
 		if status == 200 {
-			gone := &leg{b: b, callID: mine.callID, localTag: mine.tag, remoteTag: theirs.tag, local: "<sip:onward@ringfence.invalid>;tag=" + mine.tag, remote: "<sip:onward@ringfence.invalid>;tag=" + theirs.tag, target: "sip:onward@ringfence.invalid", dest: linkPlace(theirs.home, mine.home, tookInvite)}
-			gone.compose(&request{method: message.BYE, why: forBye}, 1, s.newBranch())
-			s.e.send(gone.dest, s.room, 0)
+			b.letGo(mine, theirs)
 		}
 	case status != 200:
 		x.fails(status, nil)

@@ -8,7 +8,7 @@ import (
 )
 
 // known are the extensions that we support, by their option tags.
-var known = []string{"timer", "100rel", "privacy", "outbound"}
+var known = []string{"timer", "100rel", "privacy", "outbound", "replaces"}
 
 // unsupported names the extensions that a request requires and that we do not support, as the header line of a 420 (RFC 3261 8.2.2.3);
 // nil: there are none. It is not applied to BYE, CANCEL and ACK: the end of a call is always accepted.

@@ -216,9 +216,14 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 
 // answered takes the first 2xx: the other legs are cancelled, and the answer is made durable before it is sent to the caller.
 func (b *bridge) answered(c *client, m *message.Message) {
-	s, u := b.s, b.setup
 	l := c.answerer(m)
 	l.agreeAsClient(m)
+	b.takes(c, contentOf(m).kept())
+}
+
+// takes is answered for the leg that c is on, with what the caller is to be sent.
+func (b *bridge) takes(c *client, answer content) {
+	s, u, l := b.s, b.setup, c.leg
 	b.peer = l
 	for _, o := range b.outs() {
 		if o != l {
@@ -230,7 +235,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	b.state = answering
 	s.e.seats.answered(b)
 	u.silentAt, u.ringAt, u.turnAt = transaction.Never, transaction.Never, transaction.Never
-	u.answer = contentOf(m).kept()
+	u.answer = answer
 	b.keepFork(b.answerIn(l))
 	if b.a.invite != nil {
 		b.a.invite.from = c

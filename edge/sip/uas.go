@@ -101,6 +101,11 @@ func (s *shard) invite(p *transport.Packet) {
 	if !ok {
 		return
 	}
+	replaces, ok := replacesIn(m)
+	if code := unfitReplaces(replaces, ok, m, a.Trunk); code != 0 {
+		e.answer(p, message.Reply{Code: code})
+		return
+	}
 	e.stats.invites.Add(1)
 	if !a.Restricted {
 		e.net.LoggedIn(p.From(), a.Line)
@@ -113,7 +118,7 @@ func (s *shard) invite(p *transport.Packet) {
 		return
 	}
 	s.begin(b, p)
-	b.a.trunk, b.a.login = a.Trunk, a.Line
+	b.a.trunk, b.a.login, b.setup.replaces = a.Trunk, a.Line, replaces
 	if !a.Restricted {
 		b.a.line = a.Line
 	}
@@ -330,6 +335,10 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.a.hidden = b.setup.withheld()
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
+	if r := b.setup.replaces; r != nil && !plan.Always {
+		b.takeOver(r)
+		return
+	}
 	if plan.Now != "" && b.forwards(plan.Now) {
 		return
 	}

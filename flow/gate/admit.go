@@ -106,6 +106,7 @@ func (g *Gate) forwards(s *subject, p *Plan) {
 	}
 	if l, ok := g.o.Book.Line(p.Called); ok {
 		p.Forward = l.Forwards()
+		p.Own = s.Dir == call.Between && l.Customer() == s.Account
 	}
 	if p.Forward.Always != "" {
 		p.Now = call.ForwardAlways

@@ -43,6 +43,7 @@ type Plan struct {
 	Show    phone.Show // what was dialled about showing the caller's number
 
 	Called  string           // the line called, "" is none of ours:
+	Own     bool             // the caller is a line of its customer,
 	Forward account.Forwards // where its calls go that it does not take itself,
 	Now     call.Cause       // and why this one goes there at once; "": its phones ring first
 }

@@ -25,6 +25,9 @@ func TestGroups(t *testing.T) {
 		must(t, err)
 	}
 	edit := func(id string, e book.LineEdit) { _, err := b.EditLine(ctx, "test", id, e); must(t, err) }
+	must(t, func() error { _, err := b.AddCustomer(ctx, "test", "other", book.CustomerEdit{}); return err }())
+	_, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "9001", Customer: "other"})
+	must(t, err)
 	edit("2002", book.LineEdit{Reach: book.Reach{Short: &short}, Forward: []book.Forward{{Cause: call.ForwardAlways, To: "07700900123"}}})
 	edit("sales", book.LineEdit{Reach: book.Reach{Short: &group, Numbers: &[]string{"020 7946 0200-0299"}, Members: &[]string{"2002", "2003", "2001"}}})
 	there := map[string]bool{"2002": true, "2003": true}
@@ -45,6 +48,17 @@ func TestGroups(t *testing.T) {
 		p = ask(Attempt{Trunk: "carrier", Dialled: "+442079460250"})
 		if len(p.Routes) != 2 || p.Routes[0] != (Route{Line: "2002", Rings: each}) || p.Routes[1] != (Route{Line: "2003", Rings: each}) || p.Called != "sales" || p.Forward.Unreachable != "21" {
 			t.Errorf("in turn: %+v", p)
+		}
+		for _, c := range []struct { // whose calls a line may take (Replaces)
+			from Attempt
+			own  bool
+		}{
+			{Attempt{Line: "2001", Dialled: "22"}, true}, {Attempt{Line: "2001", Dialled: "+442079460250"}, true}, {Attempt{Line: "9001", Dialled: "+442079460250"}, false},
+			{Attempt{Trunk: "carrier", Dialled: "+442079460250"}, false},
+		} {
+			if p := ask(c.from); p.Called != "sales" || p.Own != c.own {
+				t.Errorf("%+v: %+v", c.from, p)
+			}
 		}
 		there = nil
 		if p = ask(Attempt{Line: "2001", Dialled: "22#"}); len(p.Routes) != 0 || p.Now != call.ForwardUnreachable {
