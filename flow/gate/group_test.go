@@ -53,7 +53,9 @@ func TestGroups(t *testing.T) {
 			from Attempt
 			own  bool
 		}{
-			{Attempt{Line: "2001", Dialled: "22"}, true}, {Attempt{Line: "2001", Dialled: "+442079460250"}, true}, {Attempt{Line: "9001", Dialled: "+442079460250"}, false},
+			{Attempt{Line: "2001", Dialled: "22"}, true},
+			{Attempt{Line: "2001", Dialled: "+442079460250"}, true},
+			{Attempt{Line: "9001", Dialled: "+442079460250"}, false},
 			{Attempt{Trunk: "carrier", Dialled: "+442079460250"}, false},
 		} {
 			if p := ask(c.from); p.Called != "sales" || p.Own != c.own {
