@@ -42,7 +42,7 @@ func (a *App) trunksNow(ctx context.Context) map[string]*api.TrunkNow {
 		n, _ := a.sip.TrunkCalls(t)
 		now := &api.TrunkNow{Calls: int64(n)}
 		for _, x := range left[t.Name] {
-			now.LeftOut = append(now.LeftOut, api.TrunkSilent{Address: x.At.String(), Transport: x.Over.Small(), Since: x.Since.UTC(), Until: x.Until.UTC()})
+			now.LeftOut = append(now.LeftOut, api.TrunkSilent{Address: x.At.String(), Transport: x.Over.Small(), Since: x.Since.UTC(), Until: x.Until.UTC(), Asked: x.Asked})
 		}
 		if f := figures[account.Handle(t.Name)]; f != nil {
 			now.Day, now.Hour = trunkFigures(f.Sum(len(f.Quarters))), trunkFigures(f.Sum(4))

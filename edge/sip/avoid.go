@@ -18,7 +18,8 @@ import (
 
 // A carrier's server that does not answer at all costs each call the time of sip.trunk-silence. So it is left out for a while, longer each time,
 // and asked by OPTIONS meanwhile, which is the only time that a carrier is asked unless the operator wants it: whatever it answers, it is back.
-// It is called nevertheless when nothing else is left: once by an ordinary call, always by an emergency call.
+// It is called nevertheless when nothing else is left: once by an ordinary call, always by an emergency call. A server that asks for a pause (503 with
+// Retry-After) gets it, is not asked meanwhile, and is called by emergency calls alone.
 
 // LeftOut is a server of a trunk that calls pass over.
 type LeftOut struct {
@@ -27,6 +28,7 @@ type LeftOut struct {
 	Over  transport.Proto
 	Since time.Time // when it failed to answer the first time
 	Until time.Time // when calls try it again, if it does not answer before
+	Asked bool      // it asked for that time itself
 }
 
 // How long a server is left out: twice as long each time, until it answers. Between questions the pauses grow too.
@@ -65,15 +67,18 @@ func newAvoided(e *Edge) *avoided {
 	return &avoided{e: e, all: map[locate.Target]*silence{}, asks: map[string]*silence{}}
 }
 
-// leavesOut says whether calls are to pass over a server now.
-func (a *avoided) leavesOut(t locate.Target, now time.Time) bool {
+// leavesOut says whether calls are to pass over a server now, and whether it has asked for that itself.
+func (a *avoided) leavesOut(t locate.Target, now time.Time) (yes, asked bool) {
 	if !a.some.Load() {
-		return false
+		return false, false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.all[t]
-	return s != nil && now.Before(s.is.Until)
+	if s == nil || !now.Before(s.is.Until) {
+		return false, false
+	}
+	return true, s.is.Asked
 }
 
 // silent takes note that a server did not answer an INVITE at all.
@@ -85,7 +90,7 @@ func (a *avoided) silent(trunk string, to transport.Dest, uri string, now time.T
 	switch {
 	case s == nil && len(a.all) >= maxLeftOut:
 		return
-	case s == nil:
+	case s == nil || s.is.Asked && !now.Before(s.is.Until):
 		s = &silence{is: LeftOut{Trunk: trunk, At: to.Addr, Over: to.Proto, Since: now}, to: to, uri: uri}
 		a.all[t] = s
 		a.some.Store(true)
@@ -104,27 +109,68 @@ func (a *avoided) silent(trunk string, to transport.Dest, uri string, now time.T
 	}
 }
 
-// answers takes a server back: it has answered something.
-func (a *avoided) answers(to transport.Dest) {
+// hears takes note that a carrier's server has answered something, and with a 503 perhaps for how long it wants no calls (RFC 3261 section 21.5.4).
+func (a *avoided) hears(c *client, m *message.Message, now time.Time) {
+	to := c.to
+	if c.udp.Addr.IsValid() { // whatever carried it
+		to = c.udp
+	}
+	if after, ok := m.RetryAfter(); ok && after > 0 && m.Status() == 503 && c.why == forInvite {
+		a.pauses(c.leg.trunk, to, min(time.Duration(after)*time.Second, mostLeftOut), now)
+		return
+	}
+	a.answers(to, now)
+}
+
+// pauses leaves a server out for as long as it asks for.
+func (a *avoided) pauses(trunk string, to transport.Dest, pause time.Duration, now time.Time) {
+	t := locate.Target{Addr: to.Addr, Proto: to.Proto}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.all[t]
+	if was == nil && len(a.all) >= maxLeftOut || was.pausesUntil(now.Add(pause)) {
+		return
+	}
+	if was != nil {
+		a.forget(was)
+	}
+	s := &silence{is: LeftOut{Trunk: trunk, At: to.Addr, Over: to.Proto, Since: now, Until: now.Add(pause), Asked: true}, to: to}
+	a.all[t] = s
+	a.some.Store(true)
+	a.e.log.Warn("a carrier's server asks for no calls, and is left out", "trunk", account.Handle(trunk), "address", to.Addr.String(), "until", s.is.Until.UTC().Format(time.RFC3339))
+}
+
+// pausesUntil says that a server has asked for a pause that lasts at least until then.
+func (s *silence) pausesUntil(then time.Time) bool {
+	return s != nil && s.is.Asked && !s.is.Until.Before(then)
+}
+
+// answers takes a server back: it has answered something, and has not asked for a pause.
+func (a *avoided) answers(to transport.Dest, now time.Time) {
 	if !a.some.Load() {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s := a.all[locate.Target{Addr: to.Addr, Proto: to.Proto}]; s != nil {
+	if s := a.all[locate.Target{Addr: to.Addr, Proto: to.Proto}]; s != nil && !s.pausesUntil(now) {
 		a.takeBack(s)
 	}
 }
 
 // takeBack is answers with mu held.
 func (a *avoided) takeBack(s *silence) {
+	a.forget(s)
+	a.e.log.Info("a carrier's server answers again", "trunk", account.Handle(s.is.Trunk), "address", s.is.At.String())
+}
+
+// forget takes a server out of the memory, with mu held.
+func (a *avoided) forget(s *silence) {
 	delete(a.all, locate.Target{Addr: s.is.At, Proto: s.is.Over})
 	delete(a.asks, s.callID)
 	a.some.Store(len(a.all) > 0)
 	if s.stop != nil {
 		s.stop()
 	}
-	a.e.log.Info("a carrier's server answers again", "trunk", account.Handle(s.is.Trunk), "address", s.is.At.String())
 }
 
 // probe asks a server while it is left out.

@@ -118,3 +118,67 @@ func TestNobodyElseBringsAServerBack(t *testing.T) {
 		}
 	}, twoAddresses)
 }
+
+// A server that answers 503 with Retry-After is left alone for that time, ten minutes at most, whatever else it answers; an emergency call is tried there nevertheless.
+func TestAServerAsksForAPause(t *testing.T) {
+	for _, c := range []struct {
+		after string
+		pause time.Duration
+	}{
+		{"Retry-After: 120", 2 * time.Minute},
+		{"Retry-After: 30 (maintenance);duration=60", 30 * time.Second},
+		{"Retry-After: 99999999999999", 10 * time.Minute},
+		{"Retry-After: 0", 0},
+		{"Retry-After: soon", 0},
+		{"X: y", 0},
+	} {
+		inWorld(t, func(w *world) {
+			busy := w.peer(deadAt)
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one"), nil }
+			up := w.phone.invite("up", "02079460000") // a call that is up there
+			inv := busy.find("INVITE")
+			busy.answer(inv, 200, "u", sdpB)
+			busy.find("ACK")
+			up.take(w.phone.find("200 INVITE")).request("ACK", "")
+
+			a := w.phone.invite("c1", "02079460000")
+			inv = busy.find("INVITE")
+			busy.answer(inv, 503, "x", "", c.after)
+			busy.find("ACK")
+			w.answerAndHangUp(a, w.carrier.find("INVITE")) // goes on at once
+
+			up.request("INVITE", sdp) // what it answers there says nothing
+			busy.answer(busy.find("INVITE"), 200, "u", sdpB)
+			busy.find("ACK")
+			w.phone.find("200 INVITE")
+			up.request("ACK", "")
+			if c.pause == 0 {
+				w.goesTo(busy, "c2", time.Second)
+			} else {
+				began := time.Now()
+				w.goesTo(w.carrier, "c2", time.Second)
+				if left := w.edge.LeftOut()["one"]; len(left) != 1 || !left[0].Asked || left[0].Until.Sub(began) > c.pause || left[0].Until.Sub(began) < c.pause-5*time.Second {
+					t.Errorf("%s: left out %+v", c.after, left)
+				}
+				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = true; return p, nil }
+				help := w.phone.invite("help", "999")
+				w.carrier.answer(w.carrier.find("INVITE"), 503, "x", "")
+				w.carrier.find("ACK")
+				inv := busy.find("INVITE")
+				busy.answer(inv, 486, "x", "")
+				busy.find("ACK")
+				w.phone.find("486 INVITE")
+				help.request("ACK", "")
+				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one"), nil }
+				busy.quiet(c.pause - time.Since(began)) // it is not asked
+				w.goesTo(busy, "c3", time.Second)
+				if left := w.edge.LeftOut(); len(left) != 0 {
+					t.Errorf("%s: left out %+v", c.after, left)
+				}
+			}
+			up.request("BYE", "")
+			w.phone.find("200 BYE")
+			busy.answer(busy.find("BYE"), 200, "", "")
+		}, twoAddresses, func(w *world) { w.opts.PingInterval = -1 })
+	}
+}

@@ -366,7 +366,7 @@ func refusedBy(m *message.Message, login bool) error {
 	if login {
 		f.text = "the carrier does not accept the user or the password: it answers " + said
 	}
-	if after, err := strconv.ParseUint(string(m.Get(message.HRetryAfter)), 10, 31); err == nil {
+	if after, ok := m.RetryAfter(); ok {
 		f.after = time.Duration(after) * time.Second
 	}
 	return f

@@ -75,8 +75,10 @@ func (b *bridge) tryTrunk(route gate.Route) bool {
 			if b.openly(target.Proto) {
 				continue
 			}
-			if s.e.avoided.leavesOut(target, s.wall) {
-				u.leftOut = append(u.leftOut, passed{route, u.aimed, t.Transport, target})
+			if out, asked := s.e.avoided.leavesOut(target, s.wall); out {
+				if !asked || u.plan.Always {
+					u.leftOut = append(u.leftOut, passed{route, u.aimed, t.Transport, target})
+				}
 				continue
 			}
 			if s.e.outs.take(&t, u.plan.Always, s.wall) != HasRoom {

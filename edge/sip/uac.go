@@ -109,8 +109,7 @@ func (s *shard) response(p *transport.Packet) {
 	}
 	c.leg.heard(p)
 	if c.leg.trunk != "" {
-		s.e.avoided.answers(c.to)
-		s.e.avoided.answers(c.udp)
+		s.e.avoided.hears(c, m, s.wall)
 	}
 	c.leg.hidden = c.leg.hidden || c.why == forInvite && asksPrivacy(m, "called")
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)

@@ -39,7 +39,7 @@ type Trunk struct {
 // TrunkNow is what a trunk does at the moment.
 type TrunkNow struct {
 	Calls   int64         `json:"calls" doc:"calls out over it on this node"`
-	LeftOut []TrunkSilent `json:"left_out,omitempty" doc:"servers that do not answer, and are passed over by this node"`
+	LeftOut []TrunkSilent `json:"left_out,omitempty" doc:"servers that do not answer, or want no calls for a while, and are passed over by this node"`
 	Day     TrunkFigures  `json:"day" doc:"the last 24 hours"`
 	Hour    TrunkFigures  `json:"hour" doc:"the present quarter of an hour and the three before it"`
 }
@@ -53,26 +53,36 @@ type TrunkFigures struct {
 	Delay    *int64   `json:"delay_ms,omitempty" doc:"post-dial delay: from the beginning of a call to its first ringing or answer, on average"`
 }
 
-// TrunkSilent is a server of a carrier that does not answer.
+// TrunkSilent is a server of a carrier that does not answer, or wants no calls for a while.
 type TrunkSilent struct {
 	Address   string    `json:"address"`
 	Transport string    `json:"transport" enum:"udp,tcp,tls"`
 	Since     time.Time `json:"since"`
 	Until     time.Time `json:"until" doc:"when calls try it again, if it does not answer before"`
+	Asked     bool      `json:"asked,omitempty" doc:"it answers, and asked for the pause (503 with Retry-After)"`
 }
 
 func (t *Trunk) silent() (c Cell) {
 	if t.Now == nil {
 		return c
 	}
+	var mute, paused []string
 	for _, x := range t.Now.LeftOut {
-		if c.Text != "" {
-			c.Text += ", "
+		if x.Asked {
+			paused = append(paused, x.Address)
+		} else {
+			mute = append(mute, x.Address)
 		}
-		c.Text += x.Address
 	}
-	if c.Text != "" {
-		c = Cell{"no answer: " + c.Text, "bad"}
+	var said []string
+	if mute != nil {
+		said = append(said, "no answer: "+strings.Join(mute, ", "))
+	}
+	if paused != nil {
+		said = append(said, "wants no calls: "+strings.Join(paused, ", "))
+	}
+	if said != nil {
+		c = Cell{strings.Join(said, "; "), "bad"}
 	}
 	return c
 }

@@ -15,6 +15,9 @@ func (m *Message) seconds(id HeaderID) (uint32, bool) {
 // Expires returns the Expires header in seconds, clamped to 2^32-1.
 func (m *Message) Expires() (uint32, bool) { return m.seconds(HExpires) }
 
+// RetryAfter returns the Retry-After header in seconds, clamped to 2^32-1.
+func (m *Message) RetryAfter() (uint32, bool) { return m.seconds(HRetryAfter) }
+
 // MinSE returns the Min-SE header in seconds (RFC 4028).
 func (m *Message) MinSE() (uint32, bool) { return m.seconds(HMinSE) }
 
