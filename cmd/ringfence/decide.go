@@ -55,6 +55,13 @@ func callFacts(line string, d *api.Decision) *table.Table {
 	if d.Caller != "" {
 		facts.Row("caller", d.Caller)
 	}
+	if d.Presented != "" {
+		presents := d.Presented
+		if d.Network != d.Presented && d.Network != "" {
+			presents += "; carriers are told " + d.Network + " too"
+		}
+		facts.Row("presents", presents)
+	}
 	if d.Relay != "" {
 		facts.Row("relay", "the carrier is sent "+d.Relay+" before the number")
 	}

@@ -45,7 +45,7 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	if err != nil {
 		return out, err
 	}
-	d, err := s.d.Decide(ctx, l.ID(), b.To, from, at)
+	d, err := s.d.Decide(ctx, gate.Question{Line: l.ID(), Dialled: b.To, Caller: b.Present, Source: from, At: at})
 	if err != nil {
 		return out, s.about(err, "line", b.Line)
 	}
@@ -64,11 +64,20 @@ func choiceView(x *policy.Chosen) api.TrunkChoice {
 	return v
 }
 
+// e164 is a number as people write it, from its digits; "" is none.
+func e164(digits string) string {
+	if digits == "" {
+		return ""
+	}
+	return "+" + digits
+}
+
 func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decision {
 	v := &d.Verdict
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
+		Presented: e164(d.Present), Network: e164(d.Network),
 		Routes: views(d.Routes, routeText), Steps: []api.Step{}, At: at,
 	}
 	for i := range d.Trunks {

@@ -53,7 +53,7 @@ type Deps struct {
 
 	// Decide judges a call without making it. The error is for a line that does not exist (book.ErrNotFound) or a store
 	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
-	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error)
+	Decide func(ctx context.Context, q gate.Question) (*gate.Explanation, error)
 
 	Calls  func() []gate.InProgress                       // calls in progress on this node
 	Others func(ctx context.Context) ([]call.Open, error) // and on others with the same store

@@ -144,9 +144,7 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	}
 	return rest.Deps{
 		Book: f.book, Exposure: desk, Fit: fits, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book, People: f.people}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
-		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
-			return f.decide(plan, line, to, from, at)
-		},
+		Decide: func(_ context.Context, q gate.Question) (*gate.Explanation, error) { return f.decide(plan, q) },
 		Others: func(context.Context) ([]call.Open, error) { return f.others, f.fail },
 		Calls: func() []gate.InProgress { // answered 90 s ago whenever it is asked for
 			if f.live != nil {
@@ -203,14 +201,15 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	}
 }
 
-func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
-	l, ok := f.book.Line(line)
+func (f *fixture) decide(plan *phone.Plan, q gate.Question) (*gate.Explanation, error) {
+	at := q.At
+	l, ok := f.book.Line(q.Line)
 	if !ok {
 		return nil, book.ErrNotFound
 	}
-	d := &gate.Explanation{Routes: []gate.Route{{Trunk: "carrier"}}}
-	d.Dest, d.Problem = plan.Parse(to)
-	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
+	d := &gate.Explanation{Routes: []gate.Route{{Trunk: "carrier"}}, Present: strings.TrimPrefix(q.Caller, "+"), Network: strings.TrimPrefix(l.Number(), "+")}
+	d.Dest, d.Problem = plan.Parse(q.Dialled)
+	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: q.Source}
 	if deck, cal := l.Retail(); deck != nil {
 		p, silence := deck.Price(d.Dest, at)
 		if a.Silence = silence; silence == rating.Priced {

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/engine"
 	"ringfence/core/money"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
 	"ringfence/state/store/memory"
@@ -23,7 +25,7 @@ func TestDecideAsksThePurses(t *testing.T) {
 		h := open(t, b, memory.New())
 		defer h.close()
 		decide := func(line, to string) *Explanation {
-			x, err := h.gate.Decide(t.Context(), line, to, netip.MustParseAddr("192.0.2.7"), time.Now())
+			x, err := h.gate.Decide(t.Context(), Question{Line: line, Dialled: to, Source: netip.MustParseAddr("192.0.2.7"), At: time.Now()})
 			must(t, err)
 			return x
 		}
@@ -44,11 +46,39 @@ func TestDecideAsksThePurses(t *testing.T) {
 		if x := decide("2001", "999"); !x.Verdict.Allowed() {
 			t.Errorf("an emergency call: %v", x.Verdict.Reason)
 		}
-		if _, err := h.gate.Decide(t.Context(), "gone", "07700 900123", netip.Addr{}, time.Now()); !errors.Is(err, book.ErrNotFound) {
+		if _, err := h.gate.Decide(t.Context(), Question{Line: "gone", Dialled: "07700 900123", Source: netip.Addr{}, At: time.Now()}); !errors.Is(err, book.ErrNotFound) {
 			t.Errorf("a line that is gone: %v", err)
 		}
 		for _, p := range open {
 			h.end(p.ID, End{Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		}
+	})
+}
+
+// TestDecideSaysWhatIsPresented: a number that the phone asks to present is judged as Admit judges it.
+func TestDecideSaysWhatIsPresented(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		own := func(line string) string { l, _ := b.Line(line); return strings.TrimPrefix(l.Number(), "+") }
+		for _, c := range []struct {
+			caller, present string
+			strict          bool
+			want            policy.Reason
+		}{
+			{"", own("2001"), false, policy.OK},
+			{"2001", own("2001"), true, policy.OK},
+			{"+" + own("2002"), own("2002"), true, policy.OK},
+			{"+447700900999", own("2001"), false, policy.OK},
+			{"+447700900999", own("2001"), true, policy.NumberNotVerified},
+		} {
+			must(t, b.SetProvider(book.Options{Plan: phone.UK(), Zone: "Europe/London", Tariff: "retail", Strict: c.strict}))
+			x, err := h.gate.Decide(t.Context(), Question{Line: "2001", Dialled: "07700 900123", Caller: c.caller, At: time.Now()})
+			must(t, err)
+			if x.Verdict.Reason != c.want || x.Present != c.present || x.Network != own("2001") {
+				t.Errorf("%+v: %v, %s beside %s", c, x.Verdict.Reason, x.Present, x.Network)
+			}
 		}
 	})
 }

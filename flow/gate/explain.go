@@ -15,6 +15,14 @@ import (
 	"ringfence/flow/book"
 )
 
+// Question asks what would come of a call of a line. Source may be zero: an address that every IP lock allows.
+type Question struct {
+	Line, Dialled string
+	Caller        string // the number that its phone asks to present; "" is none
+	Source        netip.Addr
+	At            time.Time
+}
+
 // Explanation is a decision taken apart, with nothing changed by it: no count, no purse, no journal.
 type Explanation struct {
 	Known   bool // there is such a line
@@ -24,6 +32,8 @@ type Explanation struct {
 	Routes  []Route         // where the call would go
 	Trunks  []policy.Chosen // every trunk with the reason for its place, of a call out
 	Verdict policy.Verdict
+	Present string        // E.164 digits that the called party would be shown, "" is none,
+	Network string        // and those that carriers are told beside them: the line's own
 	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
 }
 
@@ -78,16 +88,16 @@ func (g *Gate) poolPurses(ctx context.Context, pool *account.Pool, now time.Time
 
 // Decide is Explain with what is spent or held of each purse, and refuses where Admit would. An error is the store's, or book.ErrNotFound for
 // a line that does not exist.
-func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Addr, at time.Time) (*Explanation, error) {
-	x := g.Explain(line, dialled, source, at)
-	l, ok := g.o.Book.Line(line)
+func (g *Gate) Decide(ctx context.Context, q Question) (*Explanation, error) {
+	x := g.Explain(q)
+	l, ok := g.o.Book.Line(q.Line)
 	if !ok {
 		return nil, book.ErrNotFound
 	}
 	if x.Quote == nil {
 		return &x, nil
 	}
-	ids := pursesOf(l, at)
+	ids := pursesOf(l, q.At)
 	purses, err := g.money.Purses(ctx, ids[:])
 	if err != nil {
 		return nil, err
@@ -132,21 +142,21 @@ func (x *Explanation) refusePending() {
 	}
 }
 
-// Explain says what Admit would decide on a call of line to dialled, from source, at an instant. Conditions that only the
+// Explain says what Admit would decide on a call. Conditions that only the
 // moment of connection can answer (purses) are left to Decide.
-func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
+func (g *Gate) Explain(q Question) Explanation {
 	s := &subject{}
-	g.rules.Understand(&s.Subject, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	g.rules.Understand(&s.Subject, &Attempt{Line: q.Line, Dialled: q.Dialled, Caller: q.Caller, Source: netip.AddrPortFrom(q.Source, 0)}, q.At)
 	s.From = fromOf(&s.Subject)
 	s.Spell(nil)
-	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
+	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem, Present: s.Text.Present, Network: s.Text.Network}
 	if s.Priced {
 		x.Quote = &s.Quote
 	}
 	facts, asked := s.Asked()
-	x.Verdict, x.Steps = policy.Explain(s.Settings, facts, asked, at)
+	x.Verdict, x.Steps = policy.Explain(s.Settings, facts, asked, q.At)
 	for i := range x.Steps {
-		g.present(&x.Steps[i], line, at)
+		g.present(&x.Steps[i], q.Line, q.At)
 	}
 	if !x.Verdict.Allowed() {
 		return x

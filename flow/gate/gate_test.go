@@ -252,7 +252,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 			if got != c.want {
 				t.Fatalf("%s: %v, want %v", c.to, got, c.want)
 			}
-			x := h.gate.Explain("2001", c.to, phoneAt.Addr(), time.Now())
+			x := h.gate.Explain(Question{Line: "2001", Dialled: c.to, Source: phoneAt.Addr(), At: time.Now()})
 			if got == policy.OK && !x.Verdict.Allowed() {
 				t.Errorf("Explain refuses with %v what Admit allowed", x.Verdict.Reason)
 			}
@@ -749,7 +749,7 @@ func TestNumbersThatNobodyHas(t *testing.T) {
 		if p != nil {
 			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 		}
-		if x := h.gate.Explain("2001", c.to, phoneAt.Addr(), time.Now()); x.Verdict.Reason != c.want {
+		if x := h.gate.Explain(Question{Line: "2001", Dialled: c.to, Source: phoneAt.Addr(), At: time.Now()}); x.Verdict.Reason != c.want {
 			t.Errorf("%s: explained as %v, want %v", c.to, x.Verdict.Reason, c.want)
 		}
 	}

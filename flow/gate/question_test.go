@@ -163,7 +163,7 @@ func (w *twins) ask(s *step) {
 	if !s.at.IsZero() {
 		at = s.at
 	}
-	if x := h.gate.Explain(s.line, s.to, phoneAt.Addr(), at); !x.Known {
+	if x := h.gate.Explain(Question{Line: s.line, Dialled: s.to, Source: phoneAt.Addr(), At: at}); !x.Known {
 		w.bad = "the line is not known"
 	}
 	l, _ := h.book.Line(s.line)

@@ -60,7 +60,7 @@ func TestAResellersCapHoldsOverItsCustomers(t *testing.T) {
 		if _, why := h.admit("3001", "07700 900123"); why != policy.ResellerDaySpent {
 			t.Errorf("the other customer's call: %v", why)
 		}
-		if x, err := h.gate.Decide(t.Context(), "3001", "07700 900123", phoneAt.Addr(), time.Now()); err != nil || x.Verdict.Reason != policy.ResellerDaySpent {
+		if x, err := h.gate.Decide(t.Context(), Question{Line: "3001", Dialled: "07700 900123", Source: phoneAt.Addr(), At: time.Now()}); err != nil || x.Verdict.Reason != policy.ResellerDaySpent {
 			t.Errorf("asked beforehand: %v, %v", x.Verdict.Reason, err)
 		}
 		h.square(0)

@@ -50,7 +50,7 @@ func TestTheCheapestTrunkFirst(t *testing.T) {
 		t.Errorf("emergency: %s", got)
 	}
 	full["cheap"] = true
-	x := h.gate.Explain("2001", "02079460000", phoneAt.Addr(), time.Now())
+	x := h.gate.Explain(Question{Line: "2001", Dialled: "02079460000", Source: phoneAt.Addr(), At: time.Now()})
 	var said []string
 	for _, c := range x.Trunks {
 		said = append(said, c.Trunk+":"+c.Why.Code())
@@ -59,7 +59,7 @@ func TestTheCheapestTrunkFirst(t *testing.T) {
 		t.Errorf("explained: %s, %v", got, x.Verdict.Reason)
 	}
 	full["fair"] = true
-	if x := h.gate.Explain("2001", "02079460000", phoneAt.Addr(), time.Now()); x.Verdict.Reason != policy.TrunksFull {
+	if x := h.gate.Explain(Question{Line: "2001", Dialled: "02079460000", Source: phoneAt.Addr(), At: time.Now()}); x.Verdict.Reason != policy.TrunksFull {
 		t.Errorf("with both full: %v", x.Verdict.Reason)
 	}
 	by.Margin = 1_000_000_000

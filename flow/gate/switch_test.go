@@ -38,7 +38,7 @@ func TestNoSatelliteAtAnOrdinaryPrice(t *testing.T) {
 	try := func(to string, want policy.Reason) {
 		t.Helper()
 		p, got := h.admit("2001", to)
-		x := h.gate.Explain("2001", to, phoneAt.Addr(), time.Now())
+		x := h.gate.Explain(Question{Line: "2001", Dialled: to, Source: phoneAt.Addr(), At: time.Now()})
 		if got != want || x.Verdict.Reason != want {
 			t.Errorf("%s: %v, Explain %v, want %v", to, got, x.Verdict.Reason, want)
 		}

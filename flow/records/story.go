@@ -13,6 +13,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
+	"ringfence/flow/gate"
 	"ringfence/state/store"
 )
 
@@ -45,7 +46,7 @@ func (r *Records) Story(ctx context.Context, customer string, id call.ID) (*Stor
 	if customer != "" {
 		mine(&s.CDR)
 	}
-	if s.Steps = r.steps(&s.CDR); s.Deciding == policy.OK {
+	if s.Steps = r.steps(s); s.Deciding == policy.OK {
 		s.Deciding, _ = policy.ParseReason(c.Reason) // one that no version knows is a fault
 	}
 	return s, nil
@@ -105,7 +106,8 @@ func (s *Story) decided(code string, f policy.Figures) {
 }
 
 // steps are what is checked of an outbound call, as `ringfence decide` explains it.
-func (r *Records) steps(c *call.CDR) []policy.Step {
+func (r *Records) steps(s *Story) []policy.Step {
+	c := &s.CDR
 	if r.o.Gate == nil || c.Direction == call.In {
 		return nil
 	}
@@ -113,7 +115,7 @@ func (r *Records) steps(c *call.CDR) []policy.Step {
 	if at, err := netip.ParseAddrPort(c.Source); err == nil {
 		from = at.Addr()
 	}
-	x := r.o.Gate.Explain(c.Line, c.Dialled, from, c.Begun)
+	x := r.o.Gate.Explain(gate.Question{Line: c.Line, Dialled: c.Dialled, Caller: s.Caller, Source: from, At: c.Begun})
 	return x.Steps
 }
 

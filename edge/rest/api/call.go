@@ -4,10 +4,11 @@ import "time"
 
 // DecideRequest asks what would come of a call. Nothing is called, held or counted.
 type DecideRequest struct {
-	Line string `json:"line" maxLength:"64" required:"true" help:"Line that would call." placeholder:"LINE" predict:"line"`
-	To   string `json:"to" maxLength:"128" doc:"digits as dialled" required:"true" help:"Digits as dialled." placeholder:"DIGITS"`
-	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock allows" help:"Source address of the call (default: one that every IP lock allows)." placeholder:"ADDRESS"`
-	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now" type:"when" help:"Time of the call, in the customer's time zone (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
+	Line    string `json:"line" maxLength:"64" required:"true" help:"Line that would call." placeholder:"LINE" predict:"line"`
+	To      string `json:"to" maxLength:"128" doc:"digits as dialled" required:"true" help:"Digits as dialled." placeholder:"DIGITS"`
+	From    string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock allows" help:"Source address of the call (default: one that every IP lock allows)." placeholder:"ADDRESS"`
+	Present string `json:"present,omitempty" maxLength:"64" doc:"the number that the phone asks to present (From); absent: none" help:"Number that the phone asks to present (default: none)." placeholder:"NUMBER"`
+	At      string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now" type:"when" help:"Time of the call, in the customer's time zone (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
 }
 
 // Figures are the numbers behind a reason, in unit, and for people.
@@ -39,6 +40,8 @@ type Decision struct {
 	Country     string        `json:"country,omitempty"`
 	National    bool          `json:"national"`
 	Caller      string        `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
+	Presented   string        `json:"presented,omitempty" doc:"the number that the called party would be shown, unless it is withheld; absent: none"`
+	Network     string        `json:"network,omitempty" doc:"the number that carriers would be told beside it: the line's own"`
 	Relay       string        `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
 	Price       *Price        `json:"price,omitempty" doc:"absent: the destination has none"`
 	FirstMinute int64         `json:"first_minute_micro"`
