@@ -290,6 +290,76 @@ func TestACallerThatRequiresReliableAnswers(t *testing.T) {
 	})
 }
 
+// A reliable answer is repeated until it is acknowledged, ever more rarely, and with it what it holds. A caller that never does is refused (RFC 3262 section 3), and
+// the callee with it; one that calls for help is not.
+func TestAReliableAnswerThatNobodyAcknowledges(t *testing.T) {
+	for _, help := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			plan := w.gate.plan
+			w.gate.plan = func(a gate.Attempt) (*gate.Plan, error) { p, err := plan(a); p.Always = help; return p, err }
+			a, inv := w.reliably(t, "Supported: 100rel")
+			w.carrier.answer(inv, 183, "x", port(5000), "Require: 100rel", "RSeq: 9")
+			began, first, repeats := time.Now(), string(w.phone.expect("183 INVITE").Bytes()), 0
+			for time.Since(began) < 40*time.Second {
+				m, err := w.phone.next(40*time.Second - time.Since(began))
+				if err != nil {
+					break
+				}
+				if what(m) == "504 INVITE" {
+					if waited := time.Since(began); help || waited < 31*time.Second || waited > 33*time.Second || repeats != 6 {
+						t.Errorf("help %v: refused after %s and %d repeats", help, waited, repeats)
+					}
+					a.request("ACK", "")
+					w.carrier.answer(w.carrier.expect("CANCEL"), 200, "", "")
+					w.carrier.answer(inv, 487, "x", "")
+					w.carrier.expect("ACK")
+					return
+				}
+				if repeats++; string(m.Bytes()) != first {
+					t.Errorf("repeated as\n%s", m.Bytes())
+				}
+			}
+			if !help || repeats != 6 {
+				t.Errorf("help %v: not refused; %d repeats", help, repeats)
+			}
+			w.carrier.answer(inv, 200, "x", port(5000))
+			w.carrier.expect("ACK")
+			a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+			w.bye(a)
+		})
+	}
+}
+
+// A callee's reliable answer that is repeated gets its PRACK once, and one with a number that is older none (RFC 3262 section 4).
+func TestACalleeRepeatsItsReliableAnswer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "020")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 183, "x", port(5000), "Require: 100rel", "RSeq: 9")
+		prack := w.carrier.expect("PRACK")
+		for _, n := range []int{9, 9, 8, 0} {
+			w.carrier.answer(inv, 183, "x", port(5000), "Require: 100rel", fmt.Sprint("RSeq: ", n))
+		}
+		if m, err := w.carrier.next(2 * time.Second); err == nil && (what(m) != "PRACK" || m.CSeq() != prack.CSeq()) { // ours repeats until it is answered
+			t.Errorf("%s", m.Bytes())
+		}
+		w.carrier.answer(prack, 200, "", "")
+		for len(w.carrier.sock.in) > 0 {
+			<-w.carrier.sock.in
+		}
+		w.carrier.answer(inv, 180, "x", "", "Require: 100rel", "RSeq: 10")
+		if m := w.carrier.expect("PRACK"); m.CSeq() != prack.CSeq()+1 {
+			t.Errorf("%s", m.Bytes())
+		} else {
+			w.carrier.answer(m, 200, "", "")
+		}
+		w.carrier.answer(inv, 200, "x", port(5000))
+		w.carrier.expect("ACK")
+		a.take(w.phone.find("200 INVITE")).request("ACK", "")
+		w.bye(a)
+	})
+}
+
 // A PRACK that crosses the answer is for what it acknowledges, not for nothing: 481 would end the dialog.
 func TestAPRACKThatCrossesTheAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {

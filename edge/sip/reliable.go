@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"ringfence/core/call"
+	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 )
@@ -107,18 +109,26 @@ func (b *bridge) ringSurely(f *fork, r reply, ack *acknowledgement) {
 	f.repeatAt, f.until = s.now+f.wait, s.now+64*f.wait
 }
 
-// tickForks repeats what is not acknowledged.
+// tickForks repeats what is not acknowledged. A caller that never acknowledges it is refused (RFC 3262 section 3), unless it calls for help.
 func (b *bridge) tickForks() {
 	s := b.s
 	for _, f := range b.forks {
-		if s.now < f.repeatAt {
+		switch {
+		case s.now < f.repeatAt:
+			continue
+		case b.a.invite == nil || b.a.invite.head == nil: // it has been answered
+			f.repeatAt = transaction.Never
+			continue
+		case s.now >= f.until:
+			f.repeatAt = transaction.Never
+			if b.state == calling && !b.setup.plan.Always {
+				b.finish(ending{by: call.System, why: policy.PeerGone, status: 504})
+				return
+			}
 			continue
 		}
 		f.wait *= 2
-		if f.repeatAt = s.now + f.wait; f.repeatAt > f.until || b.a.invite == nil || b.a.invite.head == nil {
-			f.repeatAt = transaction.Never
-			continue
-		}
+		f.repeatAt = min(s.now+f.wait, f.until)
 		s.e.stats.repeats.Add(1)
 		s.e.send(b.a.invite.to, f.text, 0)
 	}
