@@ -147,6 +147,11 @@ func TestNumbersFromAbroad(t *testing.T) {
 		{account.AbroadCalls, "+442079460999", "+33123456789", policy.SpoofedHome, false},
 		{account.AbroadCalls, "+447700900123", "", policy.OK, true},
 		{account.AbroadCalls, "+33123456789", "07700900123", policy.OK, true},
+		{account.AbroadCalls, "447700900123", "", policy.OK, true},
+		{account.AbroadCalls, "+447797712345", "", policy.OK, true},           // Jersey
+		{account.AbroadCalls, "+441534812345", "", policy.SpoofedHome, false}, // and a landline there
+		{account.AbroadCalls, "+4407700900123", "", policy.OK, true},          // with the zero of its national form
+		{account.AbroadCalls, "+443001234567", "", policy.SpoofedHome, false},
 		{account.CheckedCalls, "+447700900123", "", policy.OK, false},
 		{account.CheckedCalls, "+442079460999", "", policy.SpoofedHome, false},
 		{account.HomeCalls, "+442079460999", "", policy.OK, false},

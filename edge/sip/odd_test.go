@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
@@ -285,4 +286,31 @@ func TestAnEndOfOneOfSeveralCalls(t *testing.T) {
 		}
 		w.hangUp(a)
 	})
+}
+
+// A name that reads as a number is shown to nobody: phones show the name in place of the number, which is the one that was checked.
+func TestANameThatReadsAsANumber(t *testing.T) {
+	for name, want := range map[string]string{
+		"Anna": "Anna", "Flat 12": "Flat 12", "Unit 4021": "Unit 4021", "020 7946 0000": "", "HMRC +44 300 200 3300": "", "０２０７９４６００００": "", "٠٢٠٧٩٤٦": "", "116000": "",
+	} {
+		inWorld(t, func(w *world) {
+			sentOnPlan(w, account.Forwards{})
+			bob := w.bob()
+			in := w.comesIn("in1")
+			inv := bob.find("INVITE")
+			bob.answer(inv, 486, "b", "")
+			w.carrier.find("486 INVITE")
+			in.request("ACK", "")
+			d := *in
+			d.callID, d.from, d.branch = "in2", "\""+name+"\" <sip:+33123456789@"+carrierAt+">;tag=x", "z9hG4bKin2"
+			d.request("INVITE", sdpB)
+			inv = bob.next2("INVITE", "INVITE")
+			if got := string(inv.From().AppendDisplay(nil)); got != want {
+				t.Errorf("%q is shown as %q", name, got)
+			}
+			bob.answer(inv, 486, "b", "")
+			w.carrier.find("486 INVITE")
+			d.request("ACK", "")
+		})
+	}
 }

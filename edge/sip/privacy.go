@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"ringfence/core/phone"
@@ -31,11 +32,24 @@ func callerOf(m *message.Message) caller {
 		c.user = plainUser(u.AppendUser(nil))
 		c.withheld = c.withheld || strings.EqualFold(c.user, "anonymous") || strings.EqualFold(string(u.Host), "anonymous.invalid")
 	}
-	if d := asUTF8(m.From().AppendDisplay(nil)); len(d) <= 64 && !hidesName(m) {
+	if d := asUTF8(m.From().AppendDisplay(nil)); len(d) <= 64 && !hidesName(m) && !readsAsNumber(d) {
 		c.display = d
 	}
 	return c
 }
+
+// readsAsNumber says that a name holds so many digits that a phone which shows it seems to show a number: one that nobody has checked.
+func readsAsNumber(name []byte) bool {
+	digits := 0
+	for _, r := range string(name) {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return digits >= leastNumber
+}
+
+const leastNumber = 5
 
 // asked is the number that a phone asks to present: by P-Preferred-Identity (RFC 3325 section 9.2), else by From where that is a number, else as exchanges
 // write what they would assert. The gate says whether the line may present it. The journal keeps it: evidence needs it most when it is withheld.
