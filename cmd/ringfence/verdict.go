@@ -29,6 +29,9 @@ func (c *cdrJudge) Run(s *session) error {
 }
 
 func (s *session) showJudgement(j *api.Judgement) error {
+	if j.Calls == 0 {
+		return s.say("There are no calls to judge: ringfence case dispute puts them into a case.")
+	}
 	if err := s.table(rows(j.Verdicts...), 0); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	Zone  *time.Location
 	Dates rating.DateOrder // what comes first in 01/02/2026
 	Map   []string         // columns named by hand: "Anrufer=caller", "3=seconds"
+	// NoCaller says that the file may do without callers: an invoice is compared by the number called and the time.
+	NoCaller bool
 }
 
 // Bounds of a file.

@@ -125,9 +125,28 @@ yesterday,1,2,3,
 	if !slices.Equal(lines, want) || f.FaultCount != len(want) || f.Unanswered != 2 || len(f.Rows) != 1 || f.Rows[0].Line != 11 || f.Rows[0].Priced {
 		t.Errorf("%q, %+v", lines, f)
 	}
+	f, err = Read([]byte("start,from,to,seconds,cost\n2026-06-28 14:05,1,2,3,0.10\n2026-06-28 14:06,1,2,3,-0.10\n2026-06-28 14:07,1,2,3,0\n"), Options{Zone: time.UTC})
+	if err != nil || f.FaultCount != 1 || f.Faults[0].Line != 3 || len(f.Rows) != 2 {
+		t.Errorf("a credit among charges: %v %+v", err, f)
+	}
 	bad := "start,from,to,seconds\n" + strings.Repeat("x,1,2,3\n", MaxFaults+5)
 	if f, err := Read([]byte(bad), Options{Zone: time.UTC}); err != nil || len(f.Faults) != MaxFaults || f.FaultCount != MaxFaults+5 {
 		t.Errorf("%v: %d of %d faults", err, len(f.Faults), f.FaultCount)
+	}
+}
+
+// TestAnInvoiceWithoutCallers guards that what is compared by number and time needs no caller, and that all else does.
+func TestAnInvoiceWithoutCallers(t *testing.T) {
+	const file = "Start Time,To,Duration,Net amount\n2026-06-28 14:05:30,+353871234567,73,0.0123\n"
+	f, err := Read([]byte(file), Options{Zone: time.UTC, NoCaller: true})
+	if err != nil || len(f.Rows) != 1 || f.Rows[0].Caller != "" || f.Rows[0].Cost != 12_300 {
+		t.Errorf("%v %+v", err, f)
+	}
+	if _, err := Read([]byte(file), Options{Zone: time.UTC}); err == nil {
+		t.Error("records without callers were read")
+	}
+	if _, err := Read([]byte(",,,\n"), Options{Zone: time.UTC, NoCaller: true}); err == nil {
+		t.Error("a file of commas was read")
 	}
 }
 

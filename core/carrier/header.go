@@ -202,12 +202,12 @@ func (c *columns) score() (n int) {
 }
 
 // lacks is the required fields that a file does not have.
-func (c *columns) lacks() (all []string) {
+func (c *columns) lacks(noCaller bool) (all []string) {
 	if c.at[fieldStart] == 0 && c.at[fieldDay] == 0 {
 		all = append(all, "start")
 	}
 	for _, f := range []field{fieldCaller, fieldCalled, fieldTalk} {
-		if c.at[f] == 0 {
+		if c.at[f] == 0 && (f != fieldCaller || !noCaller) {
 			all = append(all, f.String())
 		}
 	}

@@ -38,10 +38,25 @@ func Read(data []byte, opt Options) (*File, error) {
 	if question != nil {
 		return nil, &Unread{Question: question}
 	}
+	r.findSigns()
 	for i := range r.rows {
 		r.take(&r.rows[i])
 	}
 	return r.out, nil
+}
+
+// findSigns looks whether costs have a minus, as some carriers write charges. Where some have none and are more than nothing, those that have one are credits.
+func (r *reader) findSigns() {
+	minus, plus := false, false
+	for i := range r.rows {
+		switch text := r.rows[i].cell(&r.columns, fieldCost); {
+		case strings.Contains(text, "-"):
+			minus = true
+		case strings.ContainsAny(text, "123456789"):
+			plus = true
+		}
+	}
+	r.credits = minus && plus
 }
 
 type reader struct {
@@ -49,6 +64,7 @@ type reader struct {
 	columns columns
 	rows    []row // below the header
 	dates   *rating.Dates
+	credits bool // costs with a minus are not charges
 	out     *File
 }
 
@@ -115,11 +131,12 @@ func (r *reader) findHeader(text []byte) error {
 			}
 		}
 	}
-	switch lacks := r.columns.lacks(); {
+	switch lacks := r.columns.lacks(r.opt.NoCaller); {
 	case why != "":
 		return unread("%s", why)
 	case best == 0:
-		return unread("no row names columns that are known: want at least start, caller, called and seconds. The file begins with: %s", clip(strings.Join(first, ", "), 200))
+		return unread("no row names columns that are known: want at least %s. Name its columns with --map, such as --map %q. The file begins with: %s",
+			r.needed(), clip(append(first, "1")[0], 60)+"=start", clip(strings.Join(first, ", "), 200))
 	case len(lacks) > 0:
 		return unread("there is no column for %s; the header has: %s. Name them with --map, such as --map %q", strings.Join(lacks, ", "), clip(strings.Join(r.columns.head, ", "), 300), r.columns.head[0]+"="+lacks[0])
 	case len(r.rows) > MaxRows:
@@ -133,6 +150,13 @@ func (r *reader) findHeader(text []byte) error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) needed() string {
+	if r.opt.NoCaller {
+		return "start, called and seconds"
+	}
+	return "start, caller, called and seconds"
 }
 
 // split reads all rows; blank ones are left out.
@@ -291,6 +315,10 @@ func (r *reader) cost(row *row) (cost money.Micro, priced, ok bool) {
 	text := row.cell(&r.columns, fieldCost)
 	if text == "" {
 		return 0, false, true
+	}
+	if r.credits && strings.Contains(text, "-") {
+		r.fault(row, fieldCost, "a charge as the other rows have it: one with a minus is a credit, and belongs in no list of calls")
+		return 0, false, false
 	}
 	number := text
 	if strings.Contains(number, ",") && !strings.Contains(number, ".") { // a decimal comma

@@ -113,7 +113,7 @@ func TestSettling(t *testing.T) {
 		{ana, "GET", "/v1/claims/1/letter", "", 403, ""},
 		{ana, "GET", "/v1/cases/1/settlement?cost=true&calls=true", "", 200, `"cost_micro":200000`},
 		{ana, "GET", "/v1/cases/1/settlement", "", 200, `{"step":"to-pay","calls":3,"amount_micro":3000000,"left_micro":3000000}`},
-		{priya, "POST", "/v1/cases/1/settlement", `{}`, 409, "nothing has changed"},
+		{priya, "POST", "/v1/cases/1/settlement", `{}`, 409, "nothing is to be given"},
 		{priya, "POST", "/v1/cases/1/decisions", `{"what":"owed","why":"the password was right","all":true}`, 201, `"how":"made"`},
 		{priya, "GET", "/v1/cases/1/settlement?cost=true", "", 200, `{"step":"to-cost","calls":3,"amount_micro":2400000,"left_micro":600000}`},
 		{priya, "POST", "/v1/cases/1/settlement", `{"cost":true}`, 422, "why"},

@@ -161,7 +161,7 @@ func TestSettlePages(t *testing.T) {
 	_, eve := a.enter(a.bravo, "eve", person.Owner)
 	const ours, theirs = "/staff/cases/1", "/cases/1"
 	a.same("in dispute", checkStaff(t, cara.get(theirs)), false, "£6.00", "£6.00")
-	want(t, "nothing to decide", tom.post(ours, "do", "settle"), 409, "nothing has changed")
+	want(t, "nothing to decide", tom.post(ours, "do", "settle"), 409, "nothing is to be given")
 	want(t, "too early", tom.post(ours, "do", "plan", "count", "3", "first", "2099-01-01"), 409, "still in dispute")
 	a.decide(casework.Upheld, a.calls[2])
 	a.decide(casework.Owed, a.calls[:2]...)

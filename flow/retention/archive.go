@@ -20,6 +20,7 @@ import (
 	"ringfence/core/retain"
 	"ringfence/flow/evidence"
 	"ringfence/flow/keep"
+	"ringfence/flow/records"
 	"ringfence/state/store"
 )
 
@@ -135,11 +136,15 @@ func (s *sweep) records(ctx context.Context, w io.Writer, ids []call.ID) error {
 		if err != nil {
 			return fmt.Errorf("call %s: %w", id, err)
 		}
-		if err := out.Write([]string{
+		row := []string{
 			string(c.ID), string(c.Direction), c.Line, c.Account, c.Peer, c.Trunk, c.Dialled, c.Number, c.Class, c.Country, c.Rate, c.Prefix, n(int64(c.PerMinute)), c.Source, c.UserAgent,
 			c.ALeg, c.BLeg, at(c.Begun), at(c.AnsweredAt), at(c.Ended), n(int64(c.Ring)), n(int64(c.Talk)), n(int64(c.Retail)), n(int64(c.Cost)), string(c.By), c.Reason, c.Text,
 			strconv.Itoa(c.Status), strconv.FormatBool(c.Refused), n(int64(c.CarrierTalk)), string(c.Cause), string(c.Parent),
-		}); err != nil {
+		}
+		for i := range row {
+			row[i] = records.Inert(row[i])
+		}
+		if err := out.Write(row); err != nil {
 			return err
 		}
 	}

@@ -81,7 +81,7 @@ func (w *world) calls(from time.Time, n int, line string) (ids []call.ID) {
 			facts = append(facts, noted.Row(at, subject))
 		}
 		ops = append(ops, store.Op{Kind: store.OpRecord, ID: id, CDR: &call.CDR{
-			ID: id, Direction: call.Out, Line: line, Account: "k" + line, Dialled: "020 7946 0000", Begun: at, Ended: at, Refused: true, Reason: "line-locked",
+			ID: id, Direction: call.Out, Line: line, Account: "k" + line, Dialled: "020 7946 0000", Begun: at, Ended: at, Refused: true, Reason: "line-locked", UserAgent: `=cmd|'/C calc'!A0`,
 		}, Facts: facts})
 		ids = append(ids, id)
 	}
@@ -102,6 +102,9 @@ func (w *world) archived() (ids []call.ID) {
 		rows, err := csv.NewReader(bytes.NewReader(w.unpack(calls))).ReadAll()
 		ok(w.t, err)
 		for _, row := range rows[1:] {
+			if i := slices.IndexFunc(row, func(cell string) bool { return strings.HasPrefix(cell, "=") }); i >= 0 {
+				w.t.Errorf("a spreadsheet takes %q of %s for a formula", row[i], row[0])
+			}
 			ids = append(ids, call.ID(row[0]))
 		}
 	}

@@ -182,7 +182,7 @@ func (d *Desk) rows(data []byte, o InvoiceOptions) ([]carrier.Record, error) {
 	if err != nil {
 		return nil, &book.Invalid{Field: "zone", Found: o.Zone, Want: "a time zone such as Europe/London"}
 	}
-	f, err := carrier.Read(data, carrier.Options{Zone: zone, Dates: o.Dates, Map: o.Map})
+	f, err := carrier.Read(data, carrier.Options{Zone: zone, Dates: o.Dates, Map: o.Map, NoCaller: true})
 	if err != nil {
 		return nil, &Unread{Text: err.Error()}
 	}
@@ -358,7 +358,10 @@ func onInvoice(calls []settle.ClaimCall, rows []settle.Pair, stray func(*settle.
 		switch {
 		case p.Call != "" && ours:
 			c := &calls[n]
-			c.Claimed, c.Line, c.Talk, c.Metered = c.Claimed.Add(p.Charged), int64(p.Line), p.Talk, p.Metered
+			if c.Line == 0 {
+				c.Line, c.Talk, c.Metered = int64(p.Line), 0, 0
+			}
+			c.Claimed, c.Talk, c.Metered = c.Claimed.Add(p.Charged), c.Talk+p.Talk, max(c.Metered, p.Metered) // of several rows for it, one is the call
 			c.Parts = append(c.Parts, p.Parts...)
 		case stray(p):
 			c := rowOf(p)

@@ -453,6 +453,8 @@ func (s *scene) next(by string, cost bool, now time.Time) (out settle.Settlement
 	switch {
 	case total < given:
 		return out, g, fmt.Errorf("case %d has been given %s and would come to %s: what was given is not taken back: %w", s.c.ID, amount(given), amount(total), ErrStep)
+	case total == given && len(s.past) == 0:
+		return out, g, fmt.Errorf("nothing is to be given for the calls of case %d as they stand: decide about them, or bring them down to cost price: %w", s.c.ID, ErrStep)
 	case total == given:
 		return out, g, fmt.Errorf("nothing has changed since the last settlement of case %d: %w", s.c.ID, ErrStep)
 	}

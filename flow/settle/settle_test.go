@@ -354,6 +354,13 @@ func TestAnInvoiceBesideOurMetering(t *testing.T) {
 		"2026-07-12 23:41:08,,0037160000111,98,0.33,leg-1\n" + // eight seconds early, half a minute long
 		"2026-07-13 00:41:16,,+37160000112,60,0.20,\n" +
 		"2026-07-13 05:00:00,,=1+1,60,0.20,\n" // never seen
+	_, err = s.desk.Invoice(ctx, "staff/tom", 1, []byte("start,to,seconds,cost\n2026-07-12 22:41:16,37160000110,60,0.20\n2026-07-12 22:41:16,37160000110,60,0.20\n"), settle.InvoiceOptions{})
+	must(t, err)
+	_, calls, err := s.desk.Claim(ctx, 1)
+	must(t, err)
+	if c := calls[0]; c.Line != 2 || c.Talk != 2*time.Minute || c.Metered != time.Minute || c.Claimed != 400_000 {
+		t.Errorf("a call that is charged twice: %+v", c)
+	}
 	for range 2 { // the second time replaces the first
 		out, err := s.desk.Invoice(ctx, "staff/tom", 1, []byte(rows), settle.InvoiceOptions{File: "../no\u202erth.csv"})
 		must(t, err)

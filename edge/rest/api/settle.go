@@ -328,7 +328,7 @@ type InvoiceOptions struct {
 	File  string   `query:"file" maxLength:"200" doc:"its name" help:"Name of the file (default: as it is called here)." placeholder:"NAME"`
 	Zone  string   `query:"zone" maxLength:"60" doc:"time zone of its times, where they have none; absent: UTC" help:"Time zone of its times, where they have none (default: UTC)." placeholder:"ZONE"`
 	Dates string   `query:"dates" enum:"dmy,mdy" kong:"enum=',dmy,mdy',default=''" doc:"whether 01/02 is 1 February (dmy) or 2 January (mdy)" help:"Whether 01/02 is 1 February (dmy) or 2 January (mdy)." placeholder:"ORDER"`
-	Map   []string `query:"map" maxItems:"20" doc:"what its columns are, where their heads do not say it: cost=\"Net amount\"" help:"What a column is, where its head does not say it: cost=\"Net amount\"." placeholder:"FIELD=HEAD"`
+	Map   []string `query:"map,explode" maxItems:"20" sep:"none" doc:"COLUMN=MEANING, such as Betrag=cost or 3=seconds: what a column is, where its head does not say it: start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore" help:"What a column is, where its head does not say it: \"Betrag=cost\", \"3=seconds\", \"Notes=ignore\". May be repeated. Meanings: start, date, time, caller, called, seconds, minutes, cost, cost (p), id, ignore." placeholder:"COLUMN=MEANING"`
 }
 
 // InvoiceCompared is a carrier's invoice beside the provider's metering.
