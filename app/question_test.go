@@ -82,6 +82,8 @@ func reads(t *testing.T, h http.Handler, id string) (all []string) {
 			full += "?number=1"
 		case "/v1/bills/{number}/calls":
 			full += "?line=2001"
+		case "/v1/history":
+			full += "?line=2001"
 		case "/v1/geo":
 			full += "?address=203.0.113.9"
 		}

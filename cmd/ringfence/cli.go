@@ -95,6 +95,7 @@ type commands struct {
 	Retention retentionCmd `cmd:"" group:"calls" help:"How long things are kept."`
 	Trace     traceCmd     `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json" detail:"Shows each message as it is sent or received, until the time is over or the number of messages is reached. Credentials, passwords in addresses, media keys and all bodies but SDP are left out. The journal records who traced what. Over TCP a token needs admin.tracers."`
 	Journal   journalCmd   `cmd:"" group:"calls" help:"List facts of the journal." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json" detail:"The newest facts come first. Days are in the time zone of the line's customer, else the provider's."`
+	History   historyCmd   `cmd:"" group:"calls" set:"limit=50" help:"Show what was changed at a customer's, by whom, who signed in and which devices came." eg:"--customer acme; --line 2001; --customer acme --limit 0 --json" detail:"The newest comes first. What happens on the pages, by the API and by this command is in it alike."`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command." eg:"; cdr list"`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version." eg:""`

@@ -125,3 +125,8 @@ func textWidth(width int) int {
 	}
 	return max(width-4, 20)
 }
+
+type historyCmd struct {
+	remote
+	list[api.Deed, api.HistoryFilter]
+}

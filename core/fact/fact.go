@@ -95,6 +95,17 @@ func Noun(kind string) string {
 // EachCall are the kinds that every call writes. The journal's index by kind leaves them out.
 var EachCall = [...]string{KindCallAdmitted, KindCallAnswered, KindSliceHeld, KindCallSettled, KindCallRefused}
 
+// History are the kinds that a customer's history has: what was changed, who signed in, and which devices came. The journal has an
+// index of them by customer, which names them too: a kind is added here with a migration.
+var History = [...]string{
+	KindCustomerAdded, KindCustomerChanged, KindNumberCodeWrong, KindNumberProved, KindContactAdded, KindContactChanged, KindContactDeleted,
+	KindLineAdded, KindLineChanged, KindSettingChanged, KindLineLocked, KindLineUnlocked, KindLineDeleted, KindPasswordChanged,
+	KindRequestMade, KindRequestGranted, KindRequestRefused, KindLoginAdmitted, KindLoginReleased, KindDeviceNew, KindDeviceMoved, KindDeviceVerdict,
+	KindCallsVouched, KindFraudReported, KindLinkDone, KindPersonAdded, KindPersonChanged, KindPersonRemoved, KindPersonLink, KindPersonEntered,
+	KindPersonRefused, KindPersonLeft, KindPasskeyAdded, KindPasskeyRemoved, KindTokenAdded, KindTokenRemoved,
+	KindChangeWaiting, KindChangeStopped, KindChangeHurried, KindChangeMade, KindChangeFailed, KindPrivacyExported, KindPrivacyErasing, KindPrivacyErased,
+}
+
 // ErrBody says that a body is not what its kind promises.
 var ErrBody = errors.New("not a body of this kind of fact")
 

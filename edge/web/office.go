@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -428,10 +429,10 @@ func (s *Server) audit(q *query) (page, error) {
 	}
 	for i := range all {
 		x := &all[i]
-		r := auditRow{Seq: x.Seq, At: q.at(x.At), Who: name(x.By), Whose: s.whose(x.Subject, ""), Kind: x.Kind, What: harmless(x.What, 200)}
+		r := auditRow{Seq: x.Seq, At: q.at(x.At), Who: name(x.By), Whose: s.whose(x.Subject, ""), Kind: x.Kind, What: harmless(about(x), 200)}
 		for n, c := range x.Changes {
 			if n < 12 {
-				r.Changes = append(r.Changes, bdi(harmless(c, 200)))
+				r.Changes = append(r.Changes, s.partText(q, c))
 			}
 		}
 		v.Rows = append(v.Rows, r)
@@ -441,6 +442,12 @@ func (s *Server) audit(q *query) (page, error) {
 		title = q.t("office.audit-last", "at", s.reader.human(v.Rows[0].At))
 	}
 	return page{name: "audit", title: title, nav: "/staff/audit", shape: "staff", data: v}, nil
+}
+
+// about is what a deed is about, in one text.
+func about(d *desk.Deed) string {
+	parts := slices.DeleteFunc([]string{d.Person, d.From, d.What, d.Agent}, func(part string) bool { return part == "" })
+	return strings.Join(parts, ", ")
 }
 
 // incidentsView is what staff write for the public.

@@ -51,6 +51,7 @@ type overviewView struct {
 	Calls    callsView
 	Worth    []worthView
 	NoWorth  string // why nothing is in Worth
+	History  string // path of it
 }
 
 // exposureView is what a thief could cost.
@@ -148,7 +149,7 @@ func (s *Server) front(q *query) (page, error) {
 		return page{}, errMissing
 	}
 	n := s.look(q)
-	v := overviewView{Exposure: s.exposureOf(q, n), Used: s.usedOf(q, n), Lines: s.linesOf(q, n), Calls: s.callsOf(q, n)}
+	v := overviewView{Exposure: s.exposureOf(q, n), Used: s.usedOf(q, n), Lines: s.linesOf(q, n), Calls: s.callsOf(q, n), History: s.known("/history")}
 	v.Banners = s.questions(q, n)
 	if v.More = len(v.Banners) - shownItems; v.More > 0 {
 		v.Banners = v.Banners[:shownItems]

@@ -1,12 +1,8 @@
 package desk
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -189,17 +185,6 @@ func (d *Desk) HotNumbers(after string, limit int) (all []restrict.Listed, more 
 	return all[:min(limit, len(all))], more
 }
 
-// Deed is something that somebody did, from the journal.
-type Deed struct {
-	Seq     int64
-	At      time.Time
-	Kind    string
-	By      string
-	Subject Subject
-	What    string   // what the fact says it is about
-	Changes []string // "name: old → new", where the fact has both
-}
-
 // audited are the kinds of fact that somebody causes.
 var audited = slices.DeleteFunc(slices.Clone(fact.Kinds[:]), func(kind string) bool {
 	switch fact.Noun(kind) {
@@ -222,48 +207,4 @@ func (d *Desk) Audit(ctx context.Context, before int64, limit int) ([]Deed, erro
 		out = append(out, deedOf(&facts[i]))
 	}
 	return out, err
-}
-
-func deedOf(f *Fact) Deed {
-	var b struct {
-		By     string          `json:"by"`
-		Before json.RawMessage `json:"before"`
-		After  json.RawMessage `json:"after"`
-	}
-	_ = json.Unmarshal(f.Body, &b) // what cannot be read says nothing
-	e := eventOf(f)
-	what := []string{}
-	for _, part := range []string{e.Addr, e.Number, e.Agent, e.Text} {
-		if part != "" {
-			what = append(what, part)
-		}
-	}
-	return Deed{Seq: f.Seq, At: f.At, Kind: f.Kind, By: b.By, Subject: Subject{f.Line, f.Account}, What: strings.Join(what, ", "), Changes: changes(b.Before, b.After)}
-}
-
-// changes lists what differs between two objects, by name.
-func changes(before, after []byte) (all []string) {
-	var was, is map[string]json.RawMessage
-	_ = json.Unmarshal(before, &was) // if it is absent or not an object, the page leaves it out
-	_ = json.Unmarshal(after, &is)
-	names := map[string]bool{}
-	for name := range was {
-		names[name] = true
-	}
-	for name := range is {
-		names[name] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if !bytes.Equal(was[name], is[name]) {
-			all = append(all, fmt.Sprintf("%s: %s → %s", name, orNone(was[name]), orNone(is[name])))
-		}
-	}
-	return all
-}
-
-func orNone(v json.RawMessage) string {
-	if len(v) == 0 {
-		return "–"
-	}
-	return strings.Trim(string(v), `"`)
 }

@@ -180,6 +180,7 @@ type FactFilter struct {
 	Before int64 // and before this one, the last first; 0: no limit
 	Line   string
 	Loose  string // about this customer, and naming no line: an index finds them
+	Past   string // the history of this customer, of the kinds fact.History: an index finds it
 	Call   call.ID
 	Calls  []call.ID // one of these, some hundred at most
 	Kind   string    // a prefix

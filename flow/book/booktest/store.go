@@ -16,6 +16,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/rating"
 	"ringfence/core/restrict"
 	"ringfence/state/store"
@@ -449,7 +450,7 @@ func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, erro
 		}
 	}
 	for x := range all {
-		if x.Seq > f.After && fits(f.Line, x.Line) && (f.Loose == "" || x.Line == "" && x.Account == f.Loose) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
+		if x.Seq > f.After && fits(f.Line, x.Line) && (f.Loose == "" || x.Line == "" && x.Account == f.Loose) && (f.Past == "" || x.Account == f.Past && slices.Contains(fact.History[:], x.Kind)) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
 		}
 	}

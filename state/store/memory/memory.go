@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -438,7 +439,7 @@ func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, err
 		kept.Encode()
 		x := plainFact(*kept)
 		x.Seq = seq
-		if (f.Line == "" || x.Line == f.Line) && (f.Loose == "" || x.Line == "" && x.Account == f.Loose) && (f.Call == "" || x.Call == f.Call) && (len(f.Calls) == 0 || slices.Contains(f.Calls, x.Call)) && strings.HasPrefix(x.Kind, kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) &&
+		if (f.Line == "" || x.Line == f.Line) && (f.Loose == "" || x.Line == "" && x.Account == f.Loose) && (f.Past == "" || x.Account == f.Past && slices.Contains(fact.History[:], x.Kind)) && (f.Call == "" || x.Call == f.Call) && (len(f.Calls) == 0 || slices.Contains(f.Calls, x.Call)) && strings.HasPrefix(x.Kind, kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) &&
 			(f.From.IsZero() || !x.At.Before(plainTime(f.From))) && (f.Until.IsZero() || x.At.Before(plainTime(f.Until))) {
 			out = append(out, x)
 		}

@@ -61,6 +61,24 @@ func TestTheOldestAreFoundByTheirIndex(t *testing.T) {
 	}
 }
 
+// TestAHistoryIsFoundByItsIndex guards that a page of a customer's history reads no more than it shows.
+func TestAHistoryIsFoundByItsIndex(t *testing.T) {
+	c, err := pgx.Connect(t.Context(), pgtest.Shared(t).Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(t.Context(), "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off; SET enable_incremental_sort = off; SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []store.FactFilter{{Past: "acme", Before: 9}, {Past: "acme", Line: "l", Before: 9, Limit: 5}} {
+		query, args := sqlstore.FactQuery(&f)
+		if plan := planOf(t, c, query, args); !strings.Contains(plan, "fact_history") || strings.Contains(plan, "Sort") || strings.Contains(plan, "Filter: (account") {
+			t.Errorf("%s\n%s", query, plan)
+		}
+	}
+}
+
 func planOf(t *testing.T, c *pgx.Conn, query string, args []any) (plan string) {
 	t.Helper()
 	rows, err := c.Query(t.Context(), "EXPLAIN "+query, args...)

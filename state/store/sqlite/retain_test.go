@@ -69,3 +69,27 @@ func TestTheOldestAreFoundByTheirIndex(t *testing.T) {
 		}
 	}
 }
+
+// TestAHistoryIsFoundByItsIndex guards that a page of a customer's history reads no more than it shows.
+func TestAHistoryIsFoundByItsIndex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	e, err := sqlitetest.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, f := range []store.FactFilter{{Past: "acme", Before: 9}, {Past: "acme", Line: "l", Before: 9, Limit: 5}} {
+		query, args := sqlstore.FactQuery(&f)
+		for i := range args { // planOf takes none
+			query = strings.Replace(query, "$"+string(rune('1'+i)), "'x'", 1)
+		}
+		if plan := planOf(t, db, query); !strings.Contains(plan, "fact_history (account=?") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\n%s", query, plan)
+		}
+	}
+}

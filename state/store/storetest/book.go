@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -28,6 +29,7 @@ var book = []struct {
 	{"Requests", requests},
 	{"Decks", decks},
 	{"Called", called},
+	{"Past", past},
 	{"Registrations", registrations},
 	{"Rekey", rekey},
 	{"FactsWithTheBook", factsWithTheBook},
@@ -390,6 +392,29 @@ func factsWithTheBook(t *testing.T, s store.Store) {
 	ok(t, s.DeleteTrunk(ctx, "t", f("8")))
 	ok(t, s.DeleteCustomer(ctx, "acme", f("9")))
 	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"})
+}
+
+// past: a customer's history has what was changed and who signed in, of all their lines, and nothing of another.
+func past(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	f := func(kind, line, customer string) store.Fact {
+		return store.Fact{At: T0, Kind: kind, Line: line, Account: customer, Body: []byte(`{}`)}
+	}
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true, f(fact.KindCustomerAdded, "", "acme"), f(fact.KindLineAdded, "l", "acme"), f(fact.KindRegistrationAdded, "l", "acme"),
+		f(fact.KindLineLocked, "m", "acme"), f(fact.KindLineLocked, "n", "bravo"), f(fact.KindTrunkAdded, "", ""), f(fact.KindPersonEntered, "", "acme")))
+	history := func(f store.FactFilter) (all []string) {
+		f.Before = math.MaxInt64
+		rows, err := s.Facts(ctx, f)
+		ok(t, err)
+		for i := range rows {
+			all = append(all, rows[i].Kind)
+		}
+		return all
+	}
+	same(t, "the newest first", history(store.FactFilter{Past: "acme"}), []string{fact.KindPersonEntered, fact.KindLineLocked, fact.KindLineAdded, fact.KindCustomerAdded})
+	same(t, "a page", history(store.FactFilter{Past: "acme", Limit: 2}), []string{fact.KindPersonEntered, fact.KindLineLocked})
+	same(t, "a line's", history(store.FactFilter{Past: "acme", Line: "m"}), []string{fact.KindLineLocked})
+	same(t, "another's line", history(store.FactFilter{Past: "acme", Line: "n"}), []string(nil))
 }
 
 // called: each destination of calls out once for each account, with how often and when last.

@@ -1,0 +1,4 @@
+-- +goose Up
+-- What was changed at a customer's, who signed in and which devices came, the newest first.
+
+CREATE INDEX fact_history ON fact (account, seq) WHERE account <> '' AND kind IN ('customer.added', 'customer.changed', 'number.code-wrong', 'number.proved', 'contact.added', 'contact.changed', 'contact.deleted', 'line.added', 'line.changed', 'setting.changed', 'line.locked', 'line.unlocked', 'line.deleted', 'password.changed', 'request.made', 'request.granted', 'request.refused', 'login.admitted', 'login.released', 'device.new', 'device.moved', 'device.verdict', 'calls.vouched', 'fraud.reported', 'link.done', 'person.added', 'person.changed', 'person.removed', 'person.link', 'person.entered', 'person.refused', 'person.left', 'passkey.added', 'passkey.removed', 'token.added', 'token.removed', 'change.waiting', 'change.stopped', 'change.hurried', 'change.made', 'change.failed', 'privacy.exported', 'privacy.erasing', 'privacy.erased');
