@@ -88,7 +88,7 @@ func (s *Server) deedRow(q *query, d *desk.Deed) deedRow {
 	switch d.By {
 	case "staff":
 		r.Who = template.HTML(template.HTMLEscapeString(q.t("history.staff"))) //nolint:gosec // escaped
-	case react.By, "":
+	case react.By:
 		r.Who = template.HTML(template.HTMLEscapeString(q.t("history.itself"))) //nolint:gosec // escaped
 	}
 	l, there := s.d.Book.Line(d.Subject.Line)
@@ -120,16 +120,19 @@ func (s *Server) deedRow(q *query, d *desk.Deed) deedRow {
 // partText is one part of a change: "Most in a day: £5.00 → £6.00".
 func (s *Server) partText(q *query, c desk.Change) template.HTML {
 	label := strings.ReplaceAll(c.Name, "_", " ")
+	if key := word("history.part-" + strings.ReplaceAll(c.Name, "_", "-")); s.words.texts[key] != nil {
+		label = q.t(key)
+	}
 	if f, err := account.ParseField(c.Name); err == nil {
 		label = s.settingName(q, f)
 	}
-	value := func(text string) template.HTML {
-		if text == "" {
-			return "–"
-		}
-		return bdi(harmless(text, 120))
+	if c.Was == "" {
+		return q.mark("history.part-new", "name", bdi(harmless(label, 60)), "is", bdi(harmless(c.Is, 120)))
 	}
-	return q.mark("history.part", "name", bdi(harmless(label, 60)), "was", value(c.Was), "is", value(c.Is))
+	if c.Is == "" {
+		c.Is = q.t("history.no-part")
+	}
+	return q.mark("history.part", "name", bdi(harmless(label, 60)), "was", bdi(harmless(c.Was, 120)), "is", bdi(harmless(c.Is, 120)))
 }
 
 // undoOf leads to where something can be taken back, or stopped.
