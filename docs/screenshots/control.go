@@ -94,7 +94,7 @@ func newOffice(ctx context.Context, calm bool) (*office, error) {
 
 func (o *office) fill(ctx context.Context, calm bool) error {
 	name := "Acme Ltd"
-	if _, err := o.book.AddCustomer(ctx, "docs", "acme", book.CustomerEdit{Name: &name}); err != nil {
+	if _, err := o.book.AddCustomer(ctx, "docs", "acme", book.CustomerEdit{Name: &name, Prove: &account.Proven{Number: "443069990123", How: account.ByCall, By: "acme/ana", Since: time.Now().AddDate(0, -1, 0)}}); err != nil {
 		return err
 	}
 	for _, id := range []string{"ana", "sam"} {
@@ -321,6 +321,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		{name: "in", folder: "pages", url: door.base + "/in", dark: true, says: "Sign in"},
 		page("me", "/me", "Ana Baker, your settings"),
 		page("me-passkey", "/me/passkey", "Add a passkey"),
+		page("numbers", "/numbers", "1 number to present"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),
 	}, stop, nil
 }

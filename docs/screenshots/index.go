@@ -33,6 +33,7 @@ var own = map[notify.Kind]string{
 	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are notified, so that staff do not overlook the request, and the customer notices one that nobody there made.",
 	notify.ChangeWaiting:   "The customer's own people loosened something, and it waits as long as the owner chose. Every contact is notified, with the note that the owner left, and any of the people may call it off.",
 	notify.AccessChanged:   "Somebody was added or removed who may sign in, a person's password, passkeys, app of codes, recovery codes, role or address changed, a token was made, or the wait for what loosens was changed. A thief who got in makes a way back: so the contacts are notified, and the person at their own address.",
+	notify.NumbersChanged:  "A number was verified, by a code or by evidence that staff recorded, so that the customer's lines may present it; or it was removed. A thief who got in may verify a number of his own, to call in its name. See [caller identity](identity.md).",
 	notify.CaseCredit:      "A credit note was booked for a case: calls that were found free, what lies above cost price, what a carrier granted, or a sum that was given back.",
 	notify.Instalment:      "A week before an instalment is due, the day after if it has not come, and when the plan has ended because one was missed.",
 	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are notified, with the note from staff.",

@@ -95,6 +95,9 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		if d, ok := n.readWait(f); ok {
 			return d, true
 		}
+		if d, ok := n.readNumbers(f); ok {
+			return d, true
+		}
 		return n.readRestricted(f)
 	case fact.KindLineChanged:
 		if d, ok := n.readForwards(f); ok {

@@ -23,6 +23,7 @@ const (
 	RequestAnswered Kind = "request-answered"
 	ChangeWaiting   Kind = "change-waiting"
 	AccessChanged   Kind = "access-changed"
+	NumbersChanged  Kind = "numbers-changed"
 	Bill            Kind = "bill"
 	BillReminder    Kind = "bill-reminder"
 	CaseCredit      Kind = "case-credit"
@@ -59,6 +60,7 @@ var own = []KindInfo{
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},
 	{Kind: AccessChanged, Title: "Who can sign in, or how, has changed", Owner: true, Critical: true},
+	{Kind: NumbersChanged, Title: "Which numbers your calls present", Owner: true, Critical: true},
 	{Kind: Bill, Title: "A bill", Owner: true},
 	{Kind: BillReminder, Title: "A bill that is not paid", Owner: true},
 	{Kind: CaseCredit, Title: "A credit for a case", Owner: true},

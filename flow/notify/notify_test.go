@@ -32,7 +32,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, ForwardSet: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Bill: {owner}, BillReminder: {owner}, CaseCredit: {owner}, Instalment: {owner}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, Restricted: {owner}, ChangeWaiting: {owner}, AccessChanged: {owner, "person/acme/ana"}, PasswordChanged: {owner}, ForwardSet: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, NumbersChanged: {owner}, Bill: {owner}, BillReminder: {owner}, CaseCredit: {owner}, Instalment: {owner}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -53,6 +53,7 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	w.fact("setting.changed", "2001", `{"by":"staff","after":{"restrictions":[{"id":7,"names":"LV","since":"2026-07-20T00:00:00Z"}]}}`)
 	w.fact("change.waiting", "2001", `{"by":"acme/ana","change":"7k2m9qpx","text":"line 2001: max-calls from 3 to 8","until":"2026-07-22T00:00:00Z"}`)
 	w.fact("token.added", "", `{"by":"acme/ana","after":{"login":"acme/ana","mail":"ana@home.example","token":"ci","scopes":"read lock"}}`)
+	w.fact("customer.changed", "", `{"by":"acme/ana","after":{"numbers":[{"number":"443069990123","how":"call","since":"2026-11-30T00:00:00Z"}]}}`)
 	w.fact("bill.issued", "", `{"by":"auto","bill":17,"count":2,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
 	w.fact("bill.reminded", "", `{"bill":17,"reminder":1,"gross_micro":156390000,"due":"2026-12-14T12:00:00Z"}`)
 	w.fact("case.noted", "", `{"by":"auto","case":17,"item":4,"item_kind":"message","text":"Instalment 1 of 3 is due.","what":"instalment"}`)

@@ -62,6 +62,9 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		d.line, d.By, d.Source = "", "acme/ana", "203.0.113.9"
 		d.Text = "acme/ana has a new passkey: laptop."
 		d.Evidence = evidence([]byte(`{"source":"203.0.113.9","user_agent":"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}`))
+	case info.Kind == NumbersChanged:
+		d.line, d.By = "", "acme/ana"
+		d.Text = "Calls can present +443069990123 from now on: it was verified with a code in a call to it."
 	case billed(info.Kind):
 		d.line = ""
 		b := fact.BillIssued{Bill: 17, Count: 212, Gross: 156_390_000, Due: sampleAt.AddDate(0, 0, 14), To: sampleAt.AddDate(0, 0, -19)}
