@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -217,4 +218,52 @@ func (h *house) quick(r *rand.Rand, mu *sync.Mutex) {
 		time.Sleep(up)
 	}
 	h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+}
+
+// TestVerdictsByHotLists: a refusal for a hot list is given again by the entry that it names, whatever the lists say by now.
+func TestVerdictsByHotLists(t *testing.T) {
+	h, db := onDisk(t, disks["sqlite"])
+	ctx := t.Context()
+	must(t, h.book.Set(ctx, "test", account.LevelLine, "2001", book.Setting{Field: account.InternationalCeiling, N: 1_000_000_000, Grant: true}))
+	entry := func(list string, prefix uint64, way restrict.Way, until time.Time) restrict.Listed {
+		return restrict.Listed{List: list, Range: restrict.Range{Prefix: prefix, Digits: len(fmt.Sprint(prefix))}, Way: way, Until: until}
+	}
+	soon := time.Now().Add(time.Hour).Truncate(time.Second)
+	was := []restrict.Listed{entry("desk", 3712, restrict.Out, soon), entry("dno-2026.uk", 44800, restrict.Presented, time.Time{}), entry("desk", 33, restrict.In, time.Time{})}
+	was[2].Range = restrict.Range{Prefix: 331, Digits: 3}
+	for _, l := range was {
+		_, err := h.book.AddHot(ctx, "anna", l)
+		must(t, err)
+	}
+	ask := func(a Attempt, want policy.Reason) {
+		t.Helper()
+		a.Source, a.UserAgent, a.ALeg = phoneAt, "desk/1", "a"
+		p, err := h.gate.Admit(ctx, a)
+		got := policy.OK
+		if r := (*Refusal)(nil); errors.As(err, &r) {
+			got = r.Reason
+		}
+		if got != want {
+			t.Errorf("%+v: %s, want %s", a, got.Code(), want.Code())
+		}
+		if p != nil {
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		}
+	}
+	ask(Attempt{Line: "2001", Dialled: "0037123456789"}, policy.DestinationClosed)
+	ask(Attempt{Line: "2001", Dialled: "02079460000", Caller: "+44800000111"}, policy.PresentedListed)
+	ask(Attempt{Trunk: "carrier", Dialled: "+442079460101", Caller: "+33142685300"}, policy.CallerListed)
+	ask(Attempt{Line: "2001", Dialled: "02079460000"}, policy.OK)
+	for _, l := range was {
+		_, err := h.book.RemoveHot(ctx, "anna", l.List, l.Range, "over")
+		must(t, err)
+	}
+	_, err := h.book.AddHot(ctx, "anna", entry("desk", 4420, restrict.Out, time.Time{})) // where a call went that was let out
+	must(t, err)
+	h.close()
+	report, err := verify.Journal(ctx, db, h.book, verify.Options{Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second}})
+	must(t, err)
+	if report.Others > 0 || report.Verdicts != 4 || report.Outside != 3 {
+		t.Errorf("%+v", report)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -21,6 +22,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/flow/book"
 	"ringfence/state/counters/memory"
 	"ringfence/state/store"
@@ -232,8 +234,9 @@ type told struct {
 	dir, peer string
 	locked    bool
 	settings  string
-	presented string // the number that was shown, where it was another
-	hidden    bool   // the number was withheld because it came from abroad
+	presented string           // the number that was shown, where it was another
+	listed    *restrict.Listed // the entry of a hot list that a refusal names
+	hidden    bool             // the number was withheld because it came from abroad
 }
 
 // understand makes the subject of an attempt again. False: that is not known any more.
@@ -251,7 +254,11 @@ func (v *verifier) understand(s *engine.Subject, row *store.Fact, t *told) bool 
 			break
 		}
 	}
-	rules := v.rules
+	rules, hot := v.rules, (*restrict.Hot)(nil)
+	if t.listed != nil {
+		hot = restrict.HotOf([]restrict.Listed{*t.listed})
+	}
+	rules.Hot = func() *restrict.Hot { return hot } // those of that day are in no fact: the entry that a refusal names is believed, and must fit the call
 	rules.Line = func(string, time.Time) (engine.Line, bool) { return x, true }
 	rules.Owner = func(uint64) (string, bool) {
 		if t.dir == string(call.In) {
@@ -287,7 +294,7 @@ func (v *verifier) refused(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, false,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, listedIn(&f), false,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
@@ -303,6 +310,9 @@ func (v *verifier) refused(row *store.Fact) error {
 		return bytes.Equal(again.Body, row.Body)
 	}
 	if r := s.Judge(false); r != nil {
+		if t.listed != nil {
+			v.out.Outside++
+		}
 		v.judged(row, same(r), func() string { return r.Error() })
 		return nil
 	}
@@ -324,6 +334,23 @@ func (v *verifier) refused(row *store.Fact) error {
 		v.judged(row, false, func() string { return "allowed by every rule" })
 	}
 	return nil
+}
+
+// listedIn is the entry of a hot list that a refusal names, by the range and the end in its figures and the list in its text; nil: it names none.
+func listedIn(f *fact.CallRefused) *restrict.Listed {
+	way, ok := map[string]restrict.Way{
+		policy.DestinationClosed.Code(): restrict.Out, policy.CallerListed.Code(): restrict.In, policy.PresentedListed.Code(): restrict.Presented,
+	}[f.Reason]
+	_, rest, named := strings.Cut(f.Text, " is on the hot list ")
+	list, _, ended := strings.Cut(rest, " ")
+	if !ok || !named || !ended {
+		return nil
+	}
+	l := &restrict.Listed{List: list, Range: restrict.Range{Prefix: uint64(f.Value), Digits: len(strconv.FormatInt(f.Value, 10))}, Way: way}
+	if f.Pass > 0 {
+		l.Until = time.Unix(f.Pass, 0)
+	}
+	return l
 }
 
 // shared says that a reason is of what the customers of a reseller spend together, which the settings of a line do not say.
@@ -505,7 +532,7 @@ func (v *verifier) admitted(row *store.Fact) error {
 	}
 	v.out.Verdicts++
 	s, t := &engine.Subject{}, told{
-		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, f.Hidden,
+		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, nil, f.Hidden,
 	}
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
