@@ -22,6 +22,6 @@ func (c *retentionStatus) Run(s *session) error {
 		if !r.Last.IsZero() {
 			last = "Last look: " + r.Last.Format("2006-01-02 15:04:05 MST") + "."
 		}
-		return s.say("%s\nArchives: %d, with %d calls. Holds in force: %d. Live cases: %d.", last, r.Archives, r.Archived, r.Holds, r.Cases)
+		return s.say("%s\nDeleted: in the last seven days, by all nodes.\nArchives: %d, with %d calls. Holds in force: %d. Live cases: %d.", last, r.Archives, r.Archived, r.Holds, r.Cases)
 	})
 }

@@ -490,3 +490,41 @@ func (x *tale) believes(s *inForce, name string, at time.Time) {
 	}
 	x.seen(name, at)
 }
+
+// TestACutOffFreesWhatWentOn: of calls that were up when their line was locked, once or more, exactly those are free that a lock would have ended and that went on for longer than it allows.
+func TestACutOffFreesWhatWentOn(t *testing.T) {
+	allowed := map[string]time.Duration{"end": 75 * time.Second, "cut": 10 * time.Second}
+	rapid.Check(t, func(r *rapid.T) {
+		x := newTale(t)
+		x.say(&fact.PromisesStated{Wordings: Body(All[:])}, noon.Add(-time.Hour), fact.Subject{})
+		x.seen("s1", noon)
+		x.say(&x.a, noon, ofCall)
+		some := func(what string) time.Duration { // around what is allowed
+			return time.Duration(rapid.SampledFrom([]int{1, 9, 10, 11, 40, 74, 75, 76, 200}).Draw(r, what)) * time.Second
+		}
+		at, free := noon.Add(some("until the lock")), false
+		end := at.Add(some("talk after it"))
+		for locked := true; locked && at.Before(end); locked = rapid.Bool().Draw(r, "locked again") {
+			how, until := rapid.SampledFrom([]string{"end", "cut", "keep"}).Draw(r, "calls"), time.Time{}
+			x.lock(at, how)
+			if rapid.Bool().Draw(r, "unlocked") {
+				until = at.Add(some("the lock"))
+			}
+			if most, ends := allowed[how]; ends && end.Sub(at) > most && (until.IsZero() || until.Sub(at) > most) {
+				free = true
+			}
+			if until.IsZero() {
+				break
+			}
+			if until.Before(end) {
+				x.say(&fact.LineUnlocked{}, until, ofLine)
+			}
+			at = until.Add(some("until the next lock"))
+		}
+		x.say(&fact.CallSettled{Retail: 50_000}, end, ofCall)
+		v := x.h.Judge(&x.r)
+		if (v.Outcome == Free) != free || free && (len(v.Broken()) != 1 || v.Broken()[0] != CutOff) {
+			r.Fatalf("%s after %s, want free %v: %+v", v.Outcome, end.Sub(noon), free, v.Finding(CutOff))
+		}
+	})
+}

@@ -58,7 +58,7 @@ type Retention struct {
 
 	mu   sync.Mutex // owns the rest
 	last Sweep
-	sum  map[retain.Kind]int64 // deleted since the start
+	sum  map[retain.Kind]int64 // deleted by this node since the start
 }
 
 // New makes it; nothing is deleted before Run.

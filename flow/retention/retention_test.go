@@ -187,6 +187,13 @@ func TestProofsOutliveTheFacts(t *testing.T) {
 	if got := w.there(); len(got) != 50 || !slices.Equal(got[30:], young) {
 		t.Fatalf("left: %d calls", len(got))
 	}
+	other, err := w.retention(w.s, "b").Status(t.Context()) // a node that has deleted nothing itself
+	ok(t, err)
+	for _, k := range other.Kinds {
+		if k.Kind == retain.Calls && k.Deleted != 120 || k.Kind == retain.Devices && k.Deleted != 0 {
+			t.Errorf("deleted of %s: %d", k.Kind, k.Deleted)
+		}
+	}
 	after := w.export()
 	w.good("what was exported before", before, 170*2+17)
 	w.good("what remains", after, -1)

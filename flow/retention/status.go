@@ -24,14 +24,21 @@ type Kind struct {
 	Kind         retain.Kind
 	Keep         retain.Period
 	Oldest, Next time.Time // of the oldest; when it has been kept long enough
-	Deleted      int64     // since the start
+	Deleted      int64     // in the last seven days, by all nodes
 	Held         map[retain.Why]int64
 }
 
-// Status reads it. Nothing is counted: each kind costs a look for its oldest.
+// lately is how far back Status counts what was deleted.
+const lately = 7 * 24 * time.Hour
+
+// Status reads it. Nothing that is kept is counted: each kind costs a look for its oldest.
 func (r *Retention) Status(ctx context.Context) (out Status, err error) {
 	p := r.o.Policy()
-	last, deleted := r.Last()
+	last, _ := r.Last()
+	deleted, err := r.deleted(ctx, time.Now().Add(-lately))
+	if err != nil {
+		return out, err
+	}
 	out.Last, out.Archive = last.At, p.Archive
 	all, err := r.o.Store.Archives(ctx, "")
 	if err != nil {
@@ -60,6 +67,35 @@ func (r *Retention) Status(ctx context.Context) (out Status, err error) {
 		out.Kinds = append(out.Kinds, kind)
 	}
 	return out, nil
+}
+
+// deleted counts what all nodes deleted since an instant, by what the journal says of it.
+func (r *Retention) deleted(ctx context.Context, since time.Time) (map[retain.Kind]int64, error) {
+	out := map[retain.Kind]int64{}
+	for f := (store.FactFilter{Kinds: []string{fact.KindRetentionDeleted}, From: since, Limit: 1000}); ; {
+		all, err := r.o.Store.Facts(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			var said fact.RetentionDeleted
+			if err := said.Decode(all[i].Body); err != nil {
+				return nil, err
+			}
+			switch k := retain.Kind(said.Kept); {
+			case k == retain.Journal || k == retain.Audit:
+				out[k] += said.FactCount
+			case k == retain.Calls && said.Count == 0: // facts of calls without a record
+				out[retain.Journal] += said.FactCount
+			default:
+				out[k] += said.Count
+			}
+			f.After = all[i].Seq
+		}
+		if len(all) < f.Limit {
+			return out, nil
+		}
+	}
 }
 
 // oldest is when the oldest thing of a kind was; zero: there is none.

@@ -88,7 +88,7 @@ type RetentionKind struct {
 	Keep    string           `json:"keep" doc:"how long, in words"`
 	Oldest  time.Time        `json:"oldest,omitzero" doc:"of the oldest there is; absent: there is none"`
 	Next    time.Time        `json:"next,omitzero" doc:"when the oldest has been kept long enough; absent: never"`
-	Deleted int64            `json:"deleted" doc:"by this node since it started"`
+	Deleted int64            `json:"deleted" doc:"in the last seven days, by all nodes"`
 	Held    map[string]int64 `json:"held" doc:"of those kept long enough, how many stay, by reason: unbilled, unpaid, case, open or hold"`
 }
 
