@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -28,7 +29,7 @@ func dialledIn(u *message.URI) (digits, context string) {
 	if c, ok := u.Param("phone-context"); ok {
 		context = string(c)
 	}
-	digits, rest, _ := strings.Cut(user, ";")
+	digits, rest, _ := strings.Cut(strings.Map(visible, user), ";")
 	for param := range strings.SplitSeq(rest, ";") {
 		if name, value, _ := strings.Cut(param, "="); strings.EqualFold(name, "phone-context") {
 			context = value
@@ -37,13 +38,22 @@ func dialledIn(u *message.URI) (digits, context string) {
 	return digits, plainContext(digits, clipText(context, 64))
 }
 
+// visible leaves out what nobody can dial, and what would steer a terminal or turn a page's text round: control characters and marks of direction. Numbers that are
+// copied come with such marks.
+func visible(r rune) rune {
+	if r < ' ' || r == 0x7f || r >= 0x80 && unicode.In(r, unicode.Cc, unicode.Cf) {
+		return -1
+	}
+	return r
+}
+
 // plainContext is a phone-context without escapes and visual separators. A number that begins with '+' needs none (RFC 3966 5.1.5).
 func plainContext(digits, context string) string {
 	if strings.HasPrefix(digits, "+") {
 		return ""
 	}
 	if plain, err := url.PathUnescape(context); err == nil {
-		context = plain
+		context = strings.Map(visible, plain)
 	}
 	if !strings.HasPrefix(context, "+") {
 		return strings.ToLower(context)

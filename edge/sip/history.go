@@ -21,12 +21,10 @@ func trailOf(m *message.Message, carrier bool) (t trail) {
 		n := 1
 		if text, ok := a.Param("counter"); ok {
 			if c, err := strconv.Atoi(string(text)); err == nil {
-				n = max(c, 1)
+				n = min(max(c, 1), mostTurns)
 			}
 		}
-		if diverted += n; diverted > 100 {
-			diverted = 100
-		}
+		diverted = min(diverted+n, mostTurns)
 	}
 	for a := range m.Addrs(message.HHistoryInfo) {
 		entries++
@@ -42,6 +40,9 @@ func trailOf(m *message.Message, carrier bool) (t trail) {
 	}
 	return t
 }
+
+// mostTurns is the greatest number of turns that is counted: far more than a call may have.
+const mostTurns = 100
 
 // said are the words of both headers for a cause: RFC 5806 section 6, RFC 4458 section 2.
 var said = map[call.Cause]struct{ reason, cause string }{
