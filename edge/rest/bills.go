@@ -13,9 +13,11 @@ import (
 	"ringfence/core/books"
 	"ringfence/core/call"
 	"ringfence/core/money"
+	core "ringfence/core/settle"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/billing"
 	"ringfence/flow/book"
+	"ringfence/flow/settle"
 )
 
 var _ = serves(func(s *Server) {
@@ -289,7 +291,14 @@ func (s *Server) addPayment(ctx context.Context, in *api.PaymentNew) (out api.Pa
 	if err != nil {
 		return out, s.billed(err, "customer", in.Body.Customer)
 	}
-	return paymentView(ctx, &e), nil
+	out = paymentView(ctx, &e)
+	if s.d.Settle == nil {
+		return out, nil
+	}
+	if plans, err := s.d.Settle.Plans(ctx, c.ID, settle.PlanFilter{State: core.PlanRunning, Limit: 1}); err == nil && len(plans) > 0 { // a hint: the payment is booked whether it can be given or not
+		out.Plan = plans[0].ID
+	}
+	return out, nil
 }
 
 func (s *Server) importPayments(ctx context.Context, in *struct {

@@ -160,7 +160,7 @@ func TestSettling(t *testing.T) {
 			t.Errorf("%s %s %s by %s: %d %s; want %d %s", c.method, c.path, c.body, c.who.Actor, w.Code, w.Body, c.code, c.has)
 		}
 	}
-	if w := f.do("POST", "/v1/payments", `{"customer":"acme","amount":"0.46","reference":"BACS 1"}`); w.Code != 201 {
+	if w := f.do("POST", "/v1/payments", `{"customer":"acme","amount":"0.46","reference":"BACS 1"}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"plan":2`) {
 		t.Fatal(w.Body)
 	}
 	if w := as(priya, "POST", "/v1/plans/2/payments", `{"reference":"bacs 1"}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"state":"paid"`) {

@@ -191,6 +191,7 @@ type Payment struct {
 	Reference string    `json:"reference"`
 	By        string    `json:"by"`
 	Text      string    `json:"text,omitempty"`
+	Plan      int64     `json:"plan,omitempty" doc:"of one just booked: the customer's newest running plan, towards which it is not counted yet"`
 }
 
 // Resource describes payments.
