@@ -119,12 +119,3 @@ func (s *Server) editCustomer(ctx context.Context, id string, edit book.Customer
 	}
 	return s.d.Cooling.Customer(ctx, whoAsks(ctx), id, edit)
 }
-
-// contactsFree refuses a change of contacts by a customer's own people while what they loosen waits: a thief would first see to it that
-// nobody is notified.
-func (s *Server) contactsFree(ctx context.Context, customer string) error {
-	if s.d.Cooling == nil || !s.d.Cooling.Held(whoAsks(ctx), customer) {
-		return nil
-	}
-	return newProblem(http.StatusForbidden, api.ReasonNotPermitted, "contacts do not change by yourselves while changes that loosen something wait: ask support, who make sure who you are")
-}

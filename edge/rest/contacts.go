@@ -63,9 +63,6 @@ func (s *Server) addContact(ctx context.Context, in *api.ContactNew) (out api.Co
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
 	v, err := s.customer(ctx, in.Customer)
-	if err == nil {
-		err = s.contactsFree(ctx, v.ID)
-	}
 	if err != nil {
 		return out, err
 	}
@@ -127,19 +124,24 @@ func (s *Server) putContact(ctx context.Context, customer string, c *account.Con
 	if err := prefer(c, b.Kinds); err != nil {
 		return out, err
 	}
-	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
+	waits, err := false, error(nil)
+	if s.d.Cooling != nil {
+		waits, err = s.d.Cooling.PutContact(ctx, whoAsks(ctx), customer, *c)
+	} else {
+		err = s.d.Book.PutContact(ctx, by(ctx), customer, *c)
+	}
+	if err != nil {
 		return out, s.about(err, "customer", account.Handle(customer))
 	}
-	return s.contactView(c), nil
+	out = s.contactView(c)
+	out.Waits = waits
+	return out, nil
 }
 
 func (s *Server) changeContact(ctx context.Context, in *api.ContactPatch) (out api.Contact, err error) {
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
 	customer, c, err := s.contact(ctx, &in.ContactID)
-	if err == nil {
-		err = s.contactsFree(ctx, customer)
-	}
 	if err != nil {
 		return out, err
 	}
@@ -162,13 +164,15 @@ func (s *Server) dropDeleted(customer string, c *account.Contact) error {
 
 func (s *Server) deleteContact(ctx context.Context, in *api.ContactID) (none, error) {
 	customer, c, err := s.contact(ctx, in)
-	if err == nil {
-		err = s.contactsFree(ctx, customer)
-	}
 	if err != nil {
 		return none{}, err
 	}
-	if err := s.d.Book.DeleteContact(ctx, by(ctx), customer, c.ID); err != nil {
+	if s.d.Cooling != nil {
+		_, err = s.d.Cooling.DeleteContact(ctx, whoAsks(ctx), customer, c.ID)
+	} else {
+		err = s.d.Book.DeleteContact(ctx, by(ctx), customer, c.ID)
+	}
+	if err != nil {
 		return none{}, s.about(err, "contact of "+in.Customer, in.ID)
 	}
 	return none{}, nil

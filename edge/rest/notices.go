@@ -126,7 +126,7 @@ var meanings = map[notify.Kind]string{
 	notify.ForwardSet:      "A line forwards calls from now on, or to another number.",
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",
-	notify.AccessChanged:   "Somebody may sign in, or no longer, or with something else; or the wait for what loosens was changed.",
+	notify.AccessChanged:   "Somebody may sign in, or no longer, or with something else; a contact was added, changed or removed; or the wait for what loosens was changed.",
 	notify.NumbersChanged:  "A number was verified, so that lines may present it, or is presented no more.",
 	notify.CaseCredit:      "A credit was booked for a case.",
 	notify.Instalment:      "An instalment of a plan is coming or late, or the plan has ended because one was missed.",

@@ -14,8 +14,25 @@ import (
 // PutContact replaces the contact of c's identity, or adds one under c's handle. Its lines are identities and must be the
 // customer's. store.ErrNotFound: no such customer.
 func (b *Book) PutContact(ctx context.Context, actor, customer string, c account.Contact) error {
-	c = c.Clone()
-	return b.changeContacts(ctx, actor, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+	return b.changeContacts(ctx, actor, customer, b.withContact(actor, customer, c.Clone()))
+}
+
+// CheckContact says what is wrong with a contact that is to be put later.
+func (b *Book) CheckContact(customer string, c account.Contact) error {
+	v, ok := b.Customer(customer)
+	if !ok {
+		return store.ErrNotFound
+	}
+	all, _, err := b.withContact("", customer, c.Clone())(slices.Clone(v.Contacts))
+	if err != nil {
+		return err
+	}
+	return checkContacts(all)
+}
+
+// withContact puts a contact among those of a customer: in place of the one that it is, or as a new one.
+func (b *Book) withContact(actor, customer string, c account.Contact) func([]account.Contact) ([]account.Contact, store.Fact, error) {
+	return func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		for _, id := range c.Lines {
 			if l, ok := b.Line(id); !ok || l.cust.id != customer {
 				return nil, store.Fact{}, &Invalid{"lines", clip(account.Handle(id)), "lines of this customer"}
@@ -34,7 +51,7 @@ func (b *Book) PutContact(ctx context.Context, actor, customer string, c account
 		f := factOf[fact.ContactChanged](stamp(), actor, "", customer, contactFacts(was[i]), contactFacts(c))
 		was[i] = c
 		return was, f, nil
-	})
+	}
 }
 
 // DeleteContact takes a contact away. store.ErrNotFound: no such customer or contact.

@@ -71,6 +71,7 @@ type edit struct {
 	Cooling *account.Cooling `json:"cooling,omitempty"`
 	Passkey *passkey         `json:"passkey,omitempty"`
 	Person  *someone         `json:"person,omitempty"`
+	Contact *contact         `json:"contact,omitempty"`
 	Author  string           `json:"author,omitempty"` // identity of the person who asked
 }
 
@@ -410,6 +411,8 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	case err != nil:
 	case e.passkey != nil || e.person != nil:
 		err = c.makePeople(ctx, w, &e, waited.Facts)
+	case e.contact != nil:
+		err = c.makeContact(ctx, w, e.contact, waited.Facts)
 	case w.Line != "":
 		_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Forward: e.forward, Waited: waited})
 	default:
@@ -458,6 +461,8 @@ func (c *Cooling) stillMay(ctx context.Context, w *store.Waiting, e *change) err
 		operation = "add-number"
 	case e.person != nil:
 		operation = "change-person"
+	case e.contact != nil:
+		operation = "change-contact"
 	case w.Line != "":
 		operation = "change-line"
 	}
@@ -472,6 +477,7 @@ type change struct {
 	cooling *account.Cooling
 	passkey *passkey
 	person  *someone
+	contact *contact
 	author  string
 }
 
@@ -487,7 +493,7 @@ func read(body []byte) (out change, err error) {
 		}
 		out.set = append(out.set, book.Setting{Field: f, N: s.N, Inherit: s.Inherit})
 	}
-	out.forward, out.prove = e.Forward, e.Prove
+	out.forward, out.prove, out.contact = e.Forward, e.Prove, e.Contact
 	out.nets, out.lift, out.cooling, out.passkey, out.person, out.author = e.Nets, e.Lift, e.Cooling, e.Passkey, e.Person, e.Author
 	return out, nil
 }

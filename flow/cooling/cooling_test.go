@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -460,4 +461,64 @@ func TestTheLastSecondFactorWaits(t *testing.T) {
 	if _, err := w.RemovePasskey(ctx, w.maya, "tom", "phone"); !errors.Is(err, people.ErrLastFactor) || has("tom") != 1 {
 		t.Errorf("the last one of staff: %v", err)
 	}
+}
+
+// TestContactsWait: a new contact, another address and a contact less wait, and are made once; what cannot be is said at once. Staff do not wait.
+func TestContactsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		l, _ := w.book.Line(w.line)
+		customer := l.Customer()
+		contacts := func() (all []string) {
+			v, _ := w.book.Customer(customer)
+			for _, k := range v.Contacts {
+				all = append(all, account.Handle(k.ID)+" "+k.Address)
+			}
+			return all
+		}
+		staff := &person.Who{Actor: "staff/maya", Role: person.Support}
+		office := account.Contact{ID: "office", Channel: account.Mail, Address: "office@acme.example"}
+		if waits, err := w.PutContact(ctx, staff, customer, office); waits || err != nil {
+			t.Fatal(waits, err)
+		}
+		boss := account.Contact{ID: "boss", Channel: account.Mail, Address: "boss@acme.example"}
+		for range 2 { // twice: the second cannot be made, and is taken away
+			if waits, err := w.PutContact(ctx, w.ana, customer, boss); !waits || err != nil {
+				t.Fatal(waits, err)
+			}
+			time.Sleep(time.Second)
+		}
+		v, _ := w.book.Customer(customer)
+		moved := v.Contacts[0].Clone()
+		moved.Address = "eve@evil.example"
+		if waits, err := w.PutContact(ctx, w.ana, customer, moved); !waits || err != nil {
+			t.Fatal(waits, err)
+		}
+		bad := account.Contact{ID: "x", Channel: account.Mail, Address: "no address"}
+		if _, err := w.PutContact(ctx, w.ana, customer, bad); err == nil {
+			t.Error("no address waits")
+		}
+		if _, err := w.DeleteContact(ctx, w.ana, customer, "none"); !errors.Is(err, cooling.ErrNotFound) {
+			t.Errorf("a contact that there is not: %v", err)
+		}
+		held := w.waiting(t)
+		if got := contacts(); len(held) != 3 || held[0].Text != "contact boss, a new one" || held[2].Text != "contact office changed" || !slices.Equal(got, []string{"office office@acme.example"}) {
+			t.Fatalf("%v, %+v", got, held)
+		}
+		must(t, errOf(w.Stop(ctx, "acme/ana", held[2].Code, "not me")))
+		time.Sleep(25 * time.Hour)
+		must(t, w.Due(ctx, time.Now()))
+		if got := contacts(); !slices.Equal(got, []string{"office office@acme.example", "boss boss@acme.example"}) || len(w.waiting(t)) != 0 {
+			t.Errorf("%v, %+v", got, w.waiting(t))
+		}
+		if waits, err := w.DeleteContact(ctx, w.ana, customer, v.Contacts[0].ID); !waits || err != nil {
+			t.Fatal(waits, err)
+		}
+		must(t, w.book.DeleteContact(ctx, "staff/maya", customer, v.Contacts[0].ID)) // what was wanted is so already
+		time.Sleep(25 * time.Hour)
+		must(t, w.Due(ctx, time.Now()))
+		if got := contacts(); !slices.Equal(got, []string{"boss boss@acme.example"}) || len(w.waiting(t)) != 0 || w.facts("change.failed") != 0 {
+			t.Errorf("%v, %+v, %d failed", got, w.waiting(t), w.facts("change.failed"))
+		}
+	})
 }

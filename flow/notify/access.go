@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -137,6 +138,66 @@ func waitText(seconds int64) string {
 		return fmt.Sprint(hours, " hours")
 	}
 }
+
+// readContact is of who is notified, where the customer's own people changed that. A thief who got in sees to it that the owner is not: it goes to the
+// contacts as they are now, and to the address that was taken away.
+func (n *Notifier) readContact(f *store.Fact) (draft, bool) {
+	var b fact.ContactChanged // the other kinds have the same parts
+	if b.Decode(f.Body) != nil || !n.theirOwn(b.By, f.Account) {
+		return draft{}, false
+	}
+	before, after := contactOf(b.Before), contactOf(b.After)
+	text := ""
+	switch {
+	case f.Kind == fact.KindContactAdded:
+		text = "Notices go to " + after.at() + " too from now on"
+	case f.Kind == fact.KindContactDeleted:
+		text = "Notices do not go to " + before.at() + " any more"
+	case before.at() != after.at():
+		text = "Notices go to " + after.at() + " from now on, and not to " + before.at() + " any more"
+	case string(before.Lines)+string(before.Kinds) != string(after.Lines)+string(after.Kinds):
+		text = "One of those who are notified gets other notices from now on"
+	default: // a name
+		return draft{}, false
+	}
+	d := n.drafted(f, AccessChanged)
+	if f.Kind == fact.KindContactAdded {
+		if d.added = after.Mail; len(n.contacts(&d)) == 0 { // the first of them is nobody's loss
+			return draft{}, false
+		}
+	}
+	if f.Kind != fact.KindContactAdded && before.Mail != "" && before.Mail != after.Mail {
+		d.former = recipient{person: store.Short(formerMark + before.Mail), channel: account.ChannelCalled(account.Mail), address: before.Mail}
+	}
+	d.By, d.Text = Clean(b.By, 80), strange(text+".", maxText)
+	return d, true
+}
+
+// theirOwn says that somebody is one of a customer's people, or of those who resell to it.
+func (n *Notifier) theirOwn(actor, customer string) bool {
+	return strings.HasPrefix(actor, account.Handle(customer)+"/") || strings.HasPrefix(actor, account.Handle(n.o.Book.ResellerOf(customer))+"/")
+}
+
+// formerMark is of an address that is no contact's any more.
+const formerMark = "former/"
+
+// notified is what facts have of a contact.
+type notified struct {
+	Mail  string          `json:"mail"`
+	URL   string          `json:"url"`
+	Lines json.RawMessage `json:"lines"`
+	Kinds json.RawMessage `json:"kinds"`
+}
+
+func contactOf(part json.RawMessage) (c notified) {
+	if len(part) == 0 || json.Unmarshal(part, &c) != nil {
+		return notified{}
+	}
+	return c
+}
+
+// at is the address.
+func (c *notified) at() string { return cmp.Or(c.Mail, c.URL, "an address") }
 
 const selfMark = "person/"
 

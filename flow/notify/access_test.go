@@ -64,3 +64,39 @@ func TestWhoGetsInIsTold(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoIsNotifiedIsTold: of another contact, the others; of another address or a contact less, those who are left and the address that was taken away; of the
+// first contact, and of a name, nobody.
+func TestWhoIsNotifiedIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind, body, says string
+		to               []string
+	}{
+		"another":       {"contact.added", `{"by":"acme/eve","after":{"contact":"boss","mail":"eve@evil.example"}}`, "Notices go to eve[at]evil[.]example too from now on.", []string{owner}},
+		"by staff":      {"contact.changed", `{"by":"staff/maya","before":{"mail":"bob@acme.example"},"after":{"mail":"anna@acme.example"}}`, "", nil},
+		"the first":     {"contact.added", `{"by":"acme/ana","after":{"contact":"office","mail":"anna@acme.example"}}`, "", nil},
+		"an address":    {"contact.changed", `{"by":"acme/eve","before":{"mail":"bob@acme.example"},"after":{"mail":"anna@acme.example"}}`, "and not to bob[at]acme[.]example any more.", []string{owner, "former/bob@acme.example"}},
+		"one less":      {"contact.deleted", `{"by":"acme/eve","before":{"contact":"boss","mail":"bob@acme.example","name":"Bob"}}`, "Notices do not go to bob[at]acme[.]example any more.", []string{owner, "former/bob@acme.example"}},
+		"fewer notices": {"contact.changed", `{"by":"acme/eve","after":{"kinds":{"*":"off"}}}`, "gets other notices", []string{owner}},
+		"a webhook":     {"contact.deleted", `{"by":"acme/eve","before":{"contact":"pager","url":"https://example.com"}}`, "Notices do not go to https example[.]com any more.", []string{owner}},
+		"a name":        {"contact.changed", `{"by":"acme/eve","before":{"name":"A"},"after":{"name":"B"}}`, "", nil},
+		"no address":    {"contact.deleted", `{"by":"acme/eve","before":{"mail":7}}`, "Notices do not go to an address any more.", []string{owner}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.fact(c.kind, "", c.body)
+			w.follow()
+			var want []string
+			for _, who := range c.to {
+				want = append(want, who+" queued")
+			}
+			equal(t, "people", w.states(AccessChanged), want)
+			w.sendDue()
+			for _, m := range w.messages() {
+				if text := strings.Join(strings.Fields(m.Text), " "); !strings.Contains(text, strings.Join(strings.Fields(c.says), " ")) || m.To == "eve@evil.example" || m.To == "bob@acme.example" && !strings.Contains(text, "you were a contact") {
+					t.Errorf("to %s: %s", m.To, m.Text)
+				}
+			}
+		})
+	}
+}

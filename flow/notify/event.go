@@ -55,6 +55,8 @@ type draft struct {
 	account string
 	at      time.Time
 	self    recipient // the person whom it is about; no address is nobody
+	former  recipient // who was a contact until then; no address is nobody
+	added   string    // the address of a new contact, who need not hear of that
 	data
 }
 
@@ -108,6 +110,8 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readRestricted(f)
 	case fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved:
 		return n.readAccess(f)
+	case fact.KindContactAdded, fact.KindContactChanged, fact.KindContactDeleted:
+		return n.readContact(f)
 	case fact.KindBillIssued:
 		return n.readBill(f, Bill)
 	case fact.KindBillReminded:

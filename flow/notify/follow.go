@@ -20,7 +20,7 @@ var Follows = []string{
 	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindBillIssued, fact.KindBillReminded, fact.KindPasswordChanged,
 	fact.KindChangeWaiting, fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused, fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged,
 	fact.KindPersonAdded, fact.KindPersonChanged, fact.KindPersonRemoved, fact.KindTokenAdded, fact.KindPasskeyAdded, fact.KindPasskeyRemoved,
-	fact.KindCaseNoted, fact.KindCreditBooked,
+	fact.KindContactAdded, fact.KindContactChanged, fact.KindContactDeleted, fact.KindCaseNoted, fact.KindCreditBooked,
 }
 
 // follower reads the journal. Its fields belong to the one goroutine that runs it.

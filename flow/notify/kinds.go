@@ -59,7 +59,7 @@ var own = []KindInfo{
 	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},
-	{Kind: AccessChanged, Title: "Who can sign in, or how, has changed", Owner: true, Critical: true},
+	{Kind: AccessChanged, Title: "Who can sign in, or who is notified, has changed", Owner: true, Critical: true},
 	{Kind: NumbersChanged, Title: "Which numbers your calls present", Owner: true, Critical: true},
 	{Kind: Bill, Title: "A bill", Owner: true},
 	{Kind: BillReminder, Title: "A bill that is not paid", Owner: true},

@@ -74,8 +74,10 @@ func (n *Notifier) recipients(d *draft) []recipient {
 			add(r)
 		}
 	}
-	if d.self.address != "" {
-		add(d.self)
+	for _, r := range []recipient{d.self, d.former} {
+		if r.address != "" {
+			add(r)
+		}
 	}
 	if d.info.Desk {
 		for _, address := range n.o.Desk {
@@ -98,7 +100,7 @@ func (n *Notifier) contacts(d *draft) []recipient {
 	for i := range c.Contacts {
 		r := contactRecipient(c.ID, &c.Contacts[i])
 		desk := d.info.Desk && slices.ContainsFunc(n.o.Desk, func(a string) bool { return r.at(account.Mail, a) })
-		if r.contact.About(d.line) && !desk {
+		if r.contact.About(d.line) && !desk && (d.added == "" || !r.at(account.Mail, d.added)) {
 			all = append(all, r)
 		}
 	}

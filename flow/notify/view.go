@@ -111,7 +111,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	if n.o.Checkpoint != nil {
 		v.Checkpoint = n.o.Checkpoint()
 	}
-	if v.Desk = !owner && person != "" && !isSelf(person); v.Desk {
+	if v.Desk = !owner && person != "" && !isSelf(person) && !strings.HasPrefix(person, formerMark); v.Desk {
 		v.Told = n.told(&d)
 	}
 	if c := n.contact(customer, contact); owner && c != nil {
@@ -190,6 +190,8 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 		v.OffText = "You get this because you are the owner of " + v.Customer + ", and no contact is there for bills."
 	case isSelf(person):
 		v.OffText = "You get this because it is about how you sign in. It cannot be switched off."
+	case strings.HasPrefix(person, formerMark):
+		v.OffText = "You get this because you were a contact of " + v.Customer + " until now."
 	case v.Desk:
 		v.OffText = "You get this because your address is set up as the fraud desk's."
 	case off && v.Shown:

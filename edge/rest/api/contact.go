@@ -17,6 +17,7 @@ type Contact struct {
 	URL     string            `json:"url,omitempty" doc:"the address, of a webhook"`
 	Lines   []string          `json:"lines" doc:"only notices about these; empty is all"`
 	Kinds   map[string]string `json:"kinds,omitempty" doc:"now, digest or off by kind of notice; * is all others"`
+	Waits   bool              `json:"waits,omitempty" doc:"it is not so yet: the customer's people wait for what they loosen"`
 }
 
 // Resource describes contacts.
