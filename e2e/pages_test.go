@@ -56,7 +56,7 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Run("the queue by keyboard", func(t *testing.T) { workQueue(s, sam.as(t), staff) })
 	t.Run("axe", func(t *testing.T) {
 		axe := axeCore(t)
-		chris.as(t).examine(axe, "/", "/lines", "/lines/2032", "/lines/2032/countries", "/lines/2032/setup", "/lines/2032/fit", "/calls", "/money", "/people", "/changes", "/history",
+		chris.as(t).examine(axe, "/", "/lines", "/lines/2032", "/lines/2032/countries", "/lines/2032/setup", "/lines/2032/fit", "/calls", "/money", "/people", "/changes", "/history", "/notices",
 			"/requests", "/requests/new", "/numbers", "/tokens", "/me", "/help", "/lock", "/report", "/nothing-here", "/status", "/status/incidents", "/status/mail", "/security")
 		sam.as(t).examine(axe, "/staff", "/staff/queue/1", "/staff/rules", "/staff/trunks", "/staff/lists", "/staff/status", "/staff/audit", "/staff/search?q=2032",
 			"/staff/customers/hotel", "/staff/lines/2032", "/people", "/me")

@@ -218,11 +218,12 @@ func (s *Server) prove(q *query) (page, error) {
 
 // peopleView is who else may sign in.
 type peopleView struct {
-	People    []personRow
-	Add       []field
-	MayEdit   bool
-	MayExport bool
-	Fault     string
+	People           []personRow
+	Add              []field
+	MayEdit          bool
+	MayExport        bool
+	Notices, History string // paths, of a customer
+	Fault            string
 }
 
 type personRow struct {
@@ -255,6 +256,9 @@ func (s *Server) peoplePage(q *query, fault string) (page, error) {
 		return page{}, err
 	}
 	v := peopleView{MayEdit: q.may(q.operation("add")) == nil, MayExport: s.mayExport(q) == nil, Fault: fault}
+	if q.Customer != "" {
+		v.Notices, v.History = s.known("/notices"), s.known("/history")
+	}
 	for _, p := range all {
 		v.People = append(v.People, personRow{p, q.t("people.role-" + word(p.Role)), p.ID == q.Who.Person, roleChoices(q, p.Role)})
 	}

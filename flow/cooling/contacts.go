@@ -1,6 +1,7 @@
 package cooling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -28,9 +29,12 @@ func (c *Cooling) PutContact(ctx context.Context, who *person.Who, customer stri
 		return false, err
 	}
 	v, _ := c.o.Book.Customer(customer)
-	text := "contact " + account.Handle(k.ID) + ", a new one"
-	if slices.ContainsFunc(v.Contacts, func(x account.Contact) bool { return x.ID == k.ID }) {
-		text = "contact " + account.Handle(k.ID) + " changed"
+	text := "a new contact: " + called(&k)
+	if i := slices.IndexFunc(v.Contacts, func(x account.Contact) bool { return x.ID == k.ID }); i >= 0 {
+		text = "contact " + called(&v.Contacts[i]) + " changed"
+		if was := &v.Contacts[i]; was.Address != k.Address {
+			text = "contact " + called(was) + " changed to " + called(&k)
+		}
 	}
 	return true, c.hold(ctx, who, customer, "", &edit{Contact: &contact{Put: &k}}, text, cool)
 }
@@ -42,10 +46,20 @@ func (c *Cooling) DeleteContact(ctx context.Context, who *person.Who, customer, 
 		return false, c.o.Book.DeleteContact(ctx, who.Actor, customer, id)
 	}
 	v, _ := c.o.Book.Customer(customer)
-	if !slices.ContainsFunc(v.Contacts, func(x account.Contact) bool { return x.ID == id }) {
+	i := slices.IndexFunc(v.Contacts, func(x account.Contact) bool { return x.ID == id })
+	if i < 0 {
 		return false, ErrNotFound
 	}
-	return true, c.hold(ctx, who, customer, "", &edit{Contact: &contact{ID: id}}, "contact "+account.Handle(id)+" removed", cool)
+	return true, c.hold(ctx, who, customer, "", &edit{Contact: &contact{ID: id}}, "contact "+called(&v.Contacts[i])+" removed", cool)
+}
+
+// called is what people know a contact by. Of a webhook that is no secret.
+func called(k *account.Contact) string {
+	at := k.Channel
+	if shown := account.ChannelCalled(k.Channel).Shown; shown != nil {
+		at = shown(k.Address)
+	}
+	return cmp.Or(k.Name, account.Handle(k.ID)) + " (" + at + ")"
 }
 
 // makeContact makes such a change and takes it away, in this order, as makePeople does. The lines of a contact that were removed meanwhile do not count.

@@ -502,7 +502,7 @@ func TestContactsWait(t *testing.T) {
 			t.Errorf("a contact that there is not: %v", err)
 		}
 		held := w.waiting(t)
-		if got := contacts(); len(held) != 3 || held[0].Text != "contact boss, a new one" || held[2].Text != "contact office changed" || !slices.Equal(got, []string{"office office@acme.example"}) {
+		if got := contacts(); len(held) != 3 || held[0].Text != "a new contact: boss (boss@acme.example)" || held[2].Text != "contact office (office@acme.example) changed to office (eve@evil.example)" || !slices.Equal(got, []string{"office office@acme.example"}) {
 			t.Fatalf("%v, %+v", got, held)
 		}
 		must(t, errOf(w.Stop(ctx, "acme/ana", held[2].Code, "not me")))
