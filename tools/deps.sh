@@ -29,6 +29,7 @@ look() { # look WHAT: which packages are missing
 		need chromium chromium # looks at the mails and pages of docs/screenshots
 		command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
 		need systemd-analyze systemd # looks at the service's unit; nothing of it is started
+		need kamailio kamailio # a carrier whose customers register
 		need gcc gcc libc6-dev # for the race detector only: the product has no cgo
 		postgres || missing="$missing postgresql"
 		;;
