@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +134,7 @@ type claimView struct {
 	Compared *comparedView
 	Upload   bool
 	Zone     field
+	Columns  field
 	Send     *act
 	Answer   []field
 	Toast    *toast
@@ -201,6 +203,7 @@ func (s *Server) claimPage(q *query, said string, compared *core.Comparison) (pa
 	}
 	if v.Upload = c.State == core.ClaimDraft && q.may("import-invoice") == nil; v.Upload {
 		v.Zone = field{Name: "zone", Label: q.t("settle.zone"), Help: q.t("settle.zone-help"), Value: s.reader.zone.String(), Most: 60}
+		v.Columns = field{Name: "columns", Label: q.t("settle.columns"), Help: q.t("settle.columns-help"), Value: harmless(q.form.Get("columns"), 500), Most: 500, Lines: 2}
 	}
 	if c.State == core.ClaimDraft && c.Claimed > 0 && q.may("send-claim") == nil {
 		v.Send = &act{Text: q.t("settle.send"), Path: v.Path, Post: true, Hidden: []pair{{"do", "send"}}, Look: "main", Busy: q.t("settle.sending")}
@@ -309,6 +312,16 @@ func (s *Server) actOnClaim(q *query) (page, error) {
 	return page{see: fmt.Sprintf("/staff/claims/%d?did=%s", c.ID, do)}, err
 }
 
+// columnsOf are the columns that staff name, one on a line or with commas between them.
+func columnsOf(text string) (all []string) {
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
+
 // invoice puts a carrier's file beside our metering, and shows what differs.
 func (s *Server) invoice(q *query) (page, error) {
 	c, _, err := s.claim(q, "import-invoice")
@@ -321,11 +334,13 @@ func (s *Server) invoice(q *query) (page, error) {
 		return page{}, err
 	}
 	var out core.Comparison
+	q.form = url.Values{"columns": {fields["columns"]}} // shown again
 	if why == "" {
-		out, err = s.d.Settle.Invoice(q.Context(), q.ID, c.ID, file.data, settle.InvoiceOptions{File: file.name, Zone: fields["zone"]})
+		out, err = s.d.Settle.Invoice(q.Context(), q.ID, c.ID, file.data, settle.InvoiceOptions{File: file.name, Zone: fields["zone"], Map: columnsOf(fields["columns"])})
 		if why = s.caseWrong(q, err); why == "" && err != nil {
 			return page{}, err
 		}
+		why = strings.NewReplacer("with --map, such as --map ", "below, such as ", "with --map ", "below: ", "--map ", "").Replace(why) // as the page's field does it
 	}
 	if why != "" {
 		p, err := s.claimPage(q, why, nil)

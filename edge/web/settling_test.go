@@ -246,8 +246,15 @@ func TestClaimPages(t *testing.T) {
 	if code, text := file("x.csv", "2026-07-12 22:41:16,,+37160000110,x,0.20,leg-0\n"); code != 422 || !strings.Contains(text, "Line 2") {
 		t.Errorf("a wrong row: %d %s", code, text)
 	}
+	other := strings.NewReplacer("start", "Wann", "to", "Ziel", "cost", "Preis").Replace(head) + "2026-07-12 22:41:08,,+37160000110,68,0.2266,leg-0\n"
+	body, kind := formWith(t, "x.csv", []byte(other), "zone", "UTC")
+	if w := tom.send(at+"/invoice", body, kind); w.Code != 422 || strings.Contains(w.Body.String(), "--map") || !strings.Contains(w.Body.String(), "below, such as") {
+		t.Errorf("columns of other names: %d %s", w.Code, w.Body)
+	}
+	body, kind = formWith(t, "x.csv", []byte(other), "zone", "UTC", "columns", "Wann=start, Ziel=called\r\nPreis=cost")
+	want(t, "columns that are named", tom.send(at+"/invoice", body, kind), 200, "The invoice beside our metering")
 	foreign := strings.ReplaceAll(nasty[:90], `"`, "'")
-	body, kind := formWith(t, "a\u202e<b>mobile.csv", []byte(head+"2026-07-12 22:41:08,,+37160000110,68,0.2266,leg-0\n2026-07-12 23:41:16,,+37160000111,60,0.20,leg-1\n2026-07-13 05:00:00,,+3719999999,60,0.20,leg-9\n"), "zone", "UTC")
+	body, kind = formWith(t, "a\u202e<b>mobile.csv", []byte(head+"2026-07-12 22:41:08,,+37160000110,68,0.2266,leg-0\n2026-07-12 23:41:16,,+37160000111,60,0.20,leg-1\n2026-07-13 05:00:00,,+3719999999,60,0.20,leg-9\n"), "zone", "UTC")
 	seen := tom.send(at+"/invoice", body, kind)
 	checkStaff(t, seen)
 	for _, part := range []string{"The invoice beside our metering", "charged although we made no such call", "charged from before the called phone answered", "One call of ours is not on it"} {
