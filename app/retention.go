@@ -17,7 +17,7 @@ import (
 func (a *App) openRetention(context.Context) error {
 	folder := a.cfg.ArchiveFolder()
 	a.privacy = privacy.New(privacy.Options{
-		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Habits: a.habits, Readers: a.readers, Clear: a.evidence.Clear, Folder: folder, Node: a.cfg.Node, Log: a.log,
+		Store: a.store, Book: a.book, Provider: a.cfg.Provider.Name, Habits: a.habits, Readers: a.readers, Clear: a.evidence.Clear, Wrote: a.evidence.Wrote, Folder: folder, Node: a.cfg.Node, Log: a.log,
 	})
 	a.retention = retention.New(retention.Options{
 		Store: a.store, Export: a.evidence.Export, Readers: a.readers, Folder: folder, Node: a.cfg.Node, Log: a.log,

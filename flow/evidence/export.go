@@ -357,6 +357,20 @@ func (x *export) unsealedRows(ctx context.Context) error {
 	})
 }
 
+// Wrote says what is wrong with a file of evidence that this server is to have written, as a whole: nil, if its end is signed with the key in use.
+func (e *Evidence) Wrote(from io.Reader) error {
+	r, err := seal.Verify(from, e.public)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.Findings { // checkpoints may be of a former key
+		if f.What == seal.BadFile {
+			return errors.New(f.Text)
+		}
+	}
+	return nil
+}
+
 // Clear copies a file of evidence without what rows that hide names say, signed with the key in use: see seal.Clear.
 func (e *Evidence) Clear(to io.Writer, from io.Reader, hide func(*seal.Sealed) bool) (int64, error) {
 	return seal.Clear(to, from, hide, e.public, e.signer)

@@ -139,6 +139,9 @@ func (p *Privacy) clearArchive(ctx context.Context, e *store.Erasure, a *store.A
 	if err != nil {
 		return err
 	}
+	if err := p.genuine(facts, a.FactsHash); err != nil {
+		return err
+	}
 	hide := hides(e, ids)
 	cleared, err := p.rewritten(facts, func(w io.Writer, r io.Reader) (int64, error) { return p.o.Clear(w, r, hide) })
 	if err != nil {
@@ -162,6 +165,20 @@ func (p *Privacy) clearArchive(ctx context.Context, e *store.Erasure, a *store.A
 	}
 	said := fact.ArchiveCleared{Archive: a.Name, Node: a.Node, Erasure: e.ID, Count: now.Calls, FactCount: now.Facts, SHA256: now.CallsHash, FactsSHA256: now.FactsHash}
 	return p.o.Store.ClearArchive(ctx, *a, now, said.Row(time.Now().UTC(), fact.Subject{}))
+}
+
+// genuine refuses to write a file of facts again, and thereby to sign it, that is neither the one that was noted nor, after a crash, one that was cleared
+// already: who changed it would get our signature.
+func (p *Privacy) genuine(name, noted string) error {
+	_, sum, err := p.sum(name)
+	if err != nil || sum == noted {
+		return err
+	}
+	_, err = p.rewritten(name, func(_ io.Writer, r io.Reader) (int64, error) { return 0, p.o.Wrote(r) })
+	if err != nil {
+		return fmt.Errorf("%s was changed since it was written (%w): put the file in its place that its hash in the journal is of (archive.written), and the erasure goes on", name, err)
+	}
+	return nil
 }
 
 // recordsOf counts the calls of a customer in a file, and gives their ids.

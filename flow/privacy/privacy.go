@@ -28,6 +28,8 @@ type Options struct {
 	Habits func(ctx context.Context, line, customer string, now time.Time) (habit.Summary, bool, error)
 	// Readers are the stages that follow the journal: what one of them has still to read is not erased yet.
 	Readers func() []journal.Reader
+	// Wrote says what is wrong with a file of evidence that Clear is to have written.
+	Wrote func(from io.Reader) error
 	// Clear copies a file of evidence without what the rows that hide names say.
 	Clear  func(to io.Writer, from io.Reader, hide func(*seal.Sealed) bool) (int64, error)
 	Folder string        // of archives

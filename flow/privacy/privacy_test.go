@@ -106,7 +106,7 @@ func newWorld(t *testing.T, s store.Store) *world {
 }
 
 func (w *world) privacy(s store.Store) *Privacy {
-	return New(Options{Store: s, Book: w.b, Provider: "Test Tel", Clear: w.e.Clear, Folder: w.folder, Node: "a", Settle: -1})
+	return New(Options{Store: s, Book: w.b, Provider: "Test Tel", Clear: w.e.Clear, Wrote: w.e.Wrote, Folder: w.folder, Node: "a", Settle: -1})
 }
 
 // fill uses everything for a customer.
@@ -639,4 +639,38 @@ func TestAnErasureThatBreaksOffGoesOn(t *testing.T) {
 			n++
 		}
 	}
+}
+
+// TestAChangedArchiveIsNotSigned: an archive in which somebody changed a row that nothing seals does not come out of an erasure with our signature. With the file that was written in its
+// place, the erasure goes on.
+func TestAChangedArchiveIsNotSigned(t *testing.T) {
+	w := newWorld(t, engines["sqlite"](t))
+	w.quick = true
+	w.archive()
+	before := w.evidence()
+	archives, err := w.s.Archives(t.Context(), "")
+	ok(t, err)
+	_, facts := retention.Files(&archives[0])
+	path := filepath.Join(w.folder, facts)
+	written, err := os.ReadFile(path)
+	ok(t, err)
+	text := w.unpack(facts)
+	changed := bytes.Replace(text, []byte("2023"), []byte("2022"), 1)
+	if bytes.Equal(changed, text) {
+		changed = append(bytes.TrimSuffix(text[:len(text)-2], []byte("\n")), "x\n"...)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err = z.Write(changed)
+	ok(t, errors.Join(err, z.Close()))
+	ok(t, os.WriteFile(path, packed.Bytes(), 0o600))
+	if _, err := w.p.Erase(t.Context(), w.cust["smith"], "staff/priya"); err == nil || !strings.Contains(err.Error(), "was changed since it was written") {
+		t.Fatalf("erased: %v", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, packed.Bytes()) {
+		t.Errorf("the file was written again: %v", err)
+	}
+	ok(t, os.WriteFile(path, written, 0o600))
+	ok(t, w.p.GoOn(t.Context()))
+	w.erased(before)
 }
