@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"ringfence/app"
 	"ringfence/app/config"
@@ -21,8 +22,9 @@ func (c *checkCmd) Run(s *session) error {
 	items := checkFile(c.Config)
 	server, asked := fetch[api.Check](s, "GET /v1/check")
 	for _, item := range items {
-		out.OK = out.OK && item.Level != "error"
-		if asked != nil || item.What == "configuration" { // the server looks at the other files itself
+		out.OK = out.OK && item.Level != check.Error
+		// The server looks at the other files itself, but only at those that it was started with: a fault of one that the configuration names by now is told.
+		if asked != nil || item.What == "configuration" || item.Level == check.Error && !slices.ContainsFunc(server.Items, func(x api.CheckItem) bool { return x.What == item.What && x.Level == check.Error }) {
 			out.Items = append(out.Items, item)
 		}
 	}

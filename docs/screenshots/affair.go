@@ -85,7 +85,7 @@ func affairs(ctx context.Context, s *world) (all []scene, stop func(), err error
 	}
 	return []scene{
 		page("staff-cases", a.ours, "/staff/cases", "3 cases are open"), page("staff-case", a.ours, "/staff/cases/1", "calls to Latvia"), page("staff-call", a.ours, "/staff/calls/"+string(a.calls[0]), "A call of"),
-		page("staff-money", a.ours, "/staff/money", "is paid"), page("staff-bill", a.ours, "/staff/money/bills/1", "Bill 1"),
+		page("staff-money", a.ours, "/staff/money", "is unpaid"), page("staff-bill", a.ours, "/staff/money/bills/1", "Bill 1"),
 		page("staff-claims", a.ours, "/staff/claims?all=1", "All claims"), page("staff-claim", a.ours, "/staff/claims/1", "Claim 1"), page("staff-plans", a.ours, "/staff/plans?all=1", "All plans"), page("plans", a.theirs, "/money/plans", "is due on"), page("history", a.theirs, "/history", "The last change was"), page("notices", a.theirs, "/notices", "is notified"),
 		page("staff-case-large", a.ours, "/staff/cases/3", "131 calls"), page("case-call", a.theirs, "/calls/"+string(a.calls[10]), ""), page("cases", a.theirs, "/cases", "cases are open"), page("case", a.theirs, "/cases/1", "calls to Latvia"), page("bill", a.theirs, "/money/bills/1", "Bill 1"), page("money-bills", a.theirs, "/money", "not yet billed"),
 	}, a.close, nil

@@ -108,7 +108,7 @@ func onMachines(text string) (parts []string) {
 }
 
 // examples are the words that stand for something in commands of the text.
-var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", "'stolen phone'",
+var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", "'stolen phone'", "< carrier.txt", "< /run/carrier.txt",
 	"ID", "$(ringfence cdr list --json | sed -n 's/.*\"id\": *\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)")
 
 // following is a command that shows what happens until it is stopped: it is given two seconds.
@@ -237,6 +237,15 @@ func (m *machine) carrier(at string) {
 	m.sh("setsid sipp -sn uas -i " + at + " -p 5060 -mi " + at + " -aa -nostdin >>/run/sipp.log 2>&1 </dev/null &")
 }
 
+// certified is what an operator has before the page's section on TLS: a name for the machine, and a certificate for it from an authority that everybody trusts.
+func (m *machine) certified(name, at, file string) {
+	m.t.Helper()
+	m.sh("echo " + at + " " + name + " >> /etc/hosts")
+	m.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=" + name + " -addext subjectAltName=DNS:" + name + " -keyout " + file + ".key -out " + file + ".pem 2>&1")
+	m.sh("chown root:ringfence " + file + ".key && chmod 640 " + file + ".key")
+	m.sh("cp " + file + ".pem /usr/local/share/ca-certificates/" + name + ".crt && update-ca-certificates 2>&1")
+}
+
 // Every command of docs/operating.md but those of the section on nodes is typed in the order of the page, on a machine that
 // knows nothing of Ringfence.
 func TestOperatingPage(t *testing.T) {
@@ -246,10 +255,17 @@ func TestOperatingPage(t *testing.T) {
 	a := newMachine(t, "a")
 	a.carrier("198.51.100.10")
 	a.carrier("198.51.100.11")
+	a.sh("echo the-password-of-the-carrier >/run/carrier.txt") // which a sentence of the page reads
 	list := page(t, false)
 	for _, s := range list {
 		if s.machine != "a" {
 			t.Fatalf("line %d: there is one machine here, not %q", s.line, s.machine)
+		}
+		if strings.Contains(s.text, "tls-cert = ") {
+			a.certified("sip.example.net", "192.0.2.1", "/etc/ringfence/sip")
+		}
+		if strings.Contains(s.text, "deck=carrier-a") { // the carrier's prices
+			a.sh("printf 'prefix,name,rate\\n44,United Kingdom,0.005\\n' >/run/cost.csv && ringfence deck import carrier-a /run/cost.csv --kind cost")
 		}
 		a.do(s, repository)
 	}
@@ -260,7 +276,7 @@ func TestOperatingPage(t *testing.T) {
 	// The page ends with removing it: nothing is left but what it says is kept.
 	left := a.sh("find /usr /etc /var/lib -path '*ringfence*' -type f")
 	for path := range strings.Lines(left) {
-		if !strings.HasPrefix(path, "/var/lib/ringfence/") {
+		if !strings.HasPrefix(path, "/var/lib/ringfence/") && !strings.HasPrefix(path, "/etc/ringfence/sip.") { // the certificate is the operator's
 			t.Errorf("left behind: %s", path)
 		}
 	}
