@@ -125,13 +125,13 @@ func TestCalls(t *testing.T) {
 	if d = p.shows("a run", b.get("/calls?open="+string(latest))); len(d.all("table.calls tr")) < 41 {
 		t.Errorf("%d rows of an open run", len(d.all("table.calls tr")))
 	}
-	p.shows("filters", b.get("/calls?result=refused&find=cuba&line=2001&period=today"), "38 calls")
+	p.shows("filters", b.get("/calls?result=refused&find=cuba&line=2001&period=week"), "38 calls")
 	p.shows("nothing matches", b.get("/calls?find="+url.QueryEscape("z"+hostileName[:90])), "No calls match.", "Show all calls")
 	want(t, "too much is looked for", b.get("/calls?find="+strings.Repeat("x", 8<<10)), 404, "no such page")
 	want(t, "another's line", b.get("/calls?line=3001"), 404, "no such page")
 	want(t, "a line that is none", b.get("/calls?line=9999"), 404, "no such page")
 
-	w := b.get("/calls/csv?period=today&result=refused&line=2001")
+	w := b.get("/calls/csv?period=week&result=refused&line=2001")
 	if rows := strings.Split(strings.TrimSpace(w.Body.String()), "\r\n"); w.Code != 200 || len(rows) != 39 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") || !strings.Contains(rows[1], ",2001,out,+5350000147,") {
 		t.Errorf("%d %v, %d rows: %s", w.Code, w.Header(), len(rows), rows[1])
 	}
