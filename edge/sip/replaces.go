@@ -58,7 +58,7 @@ func unfitReplaces(r *replaced, ok bool, m *message.Message, trunk string) int {
 		return 0
 	case !ok:
 		return 400
-	case trunk != "": // as for a call that is not there: whoever is outside learns nothing
+	case trunk != "": // as for a call that is not there: an outsider learns nothing
 		return 481
 	case contentOf(m).session().empty(): // the session of the other party has to be met with one
 		return 488

@@ -148,7 +148,7 @@ func TestARingingCallIsPickedUp(t *testing.T) {
 	}
 }
 
-// A thief who reads the traffic, another customer, a carrier, and whoever guesses take nothing, and the call goes on.
+// A thief who reads the traffic, another customer, a carrier, and anyone who guesses take nothing, and the call goes on.
 func TestWhoMayNotReplace(t *testing.T) {
 	inWorld(t, func(w *world) {
 		dials(w)

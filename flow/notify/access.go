@@ -162,7 +162,7 @@ func (n *Notifier) readContact(f *store.Fact) (draft, bool) {
 	}
 	d := n.drafted(f, AccessChanged)
 	if f.Kind == fact.KindContactAdded {
-		if d.added = after.Mail; len(n.contacts(&d)) == 0 { // the first of them is nobody's loss
+		if d.added = after.Mail; len(n.contacts(&d)) == 0 { // with the first contact, nobody else is to be notified
 			return draft{}, false
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // Open is sqlite.Open, but a file that is not there is made from a copy of an empty store, and no commit waits for the
-// disk unless o says so: nobody's machine fails during a test.
+// disk unless o says so: no machine fails during a test.
 func Open(ctx context.Context, path string, o sqlite.Options) (*sqlite.Engine, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		file, err := empty()
