@@ -29,6 +29,13 @@ func TestTheHistorySaysWhoDidWhat(t *testing.T) {
 	came := &fact.DeviceNew{Source: fact.Source{Addr: netip.MustParseAddr("203.0.113.9")}, Agent: "Yealink <b>\u202e", New: "address"}
 	fatal(t, d.db.PutMark(ctx, store.Mark{Name: "x", Value: "y"}, "", came.Row(time.Now(), fact.Subject{Line: d.line, Account: d.acme})))
 
+	did := &fact.LinkDone{Action: "mine", Person: "customer/" + d.acme + "/office~abcdefgh", Result: "noted"}
+	fatal(t, d.db.PutMark(ctx, store.Mark{Name: "z", Value: "y"}, "", did.Row(time.Now(), fact.Subject{Line: d.line, Account: d.acme})))
+	_, err = d.book.EditLine(ctx, "root@socket", d.line, book.LineEdit{Name: ptr("desk")})
+	fatal(t, err)
+	_, err = d.book.EditLine(ctx, fact.ByForwardCode, d.line, book.LineEdit{Name: ptr("desk 2")})
+	fatal(t, err)
+
 	w := b.get("/history")
 	page := parsePage(t, strings.NewReader(w.Body.String()))
 	checkPage(t, page)
@@ -36,13 +43,13 @@ func TestTheHistorySaysWhoDidWhat(t *testing.T) {
 	all := text(page.Node)
 	for _, part := range []string{
 		"The last change was", "A line was locked", "calls <b>at night", "acme/ana", "Settings were changed", "Most in a day: £6.00 until", "Our staff", "Somebody signed in", "A phone or a place is new", "203.0.113.9", "“Yealink <b>",
-		"Unlock it", "Change it back", "End sessions",
+		"acme/office", "a phone of the line, which dialled a code", "Unlock it", "Change it back", "End sessions",
 	} {
 		if !strings.Contains(all, part) {
 			t.Errorf("there is no %q: %s", part, all)
 		}
 	}
-	for _, bad := range []string{"priya", "3001", "\u202e", "⟦"} {
+	for _, bad := range []string{"priya", "root@socket", "~abcdefgh", "customer/acme", "3001", "\u202e", "⟦"} {
 		if strings.Contains(all, bad) {
 			t.Errorf("there is %q: %s", bad, all)
 		}

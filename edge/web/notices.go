@@ -1,10 +1,10 @@
 package web
 
 import (
+	"crypto/rand"
 	"errors"
 	"html/template"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ringfence/core/account"
@@ -129,7 +129,7 @@ func (s *Server) changeNotified(q *query) (page, error) {
 	i := slices.IndexFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == handle })
 	switch {
 	case do == "add":
-		c := account.Contact{ID: freeHandle(v.Contacts), Channel: account.Mail}
+		c := account.Contact{ID: newHandle(), Channel: account.Mail}
 		q.fillContact(&c, "")
 		waits, err = s.d.Cooling.PutContact(q.Context(), &q.Who, q.Customer, c)
 	case i < 0:
@@ -170,11 +170,5 @@ func (q *query) fillContact(c *account.Contact, of string) {
 	c.Kinds[allKinds] = p
 }
 
-// freeHandle is an id for a new contact, which the pages do not show: people tell contacts by name and address.
-func freeHandle(all []account.Contact) string {
-	for n := len(all) + 1; ; n++ {
-		if id := "person-" + strconv.Itoa(n); !slices.ContainsFunc(all, func(c account.Contact) bool { return account.Handle(c.ID) == id }) {
-			return id
-		}
-	}
-}
+// newHandle is an id for a new contact, which the pages do not show: people tell contacts by name and address. Two that wait at a time have different ones.
+func newHandle() string { return "person-" + strings.ToLower(rand.Text()[:8]) }

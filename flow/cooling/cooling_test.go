@@ -511,13 +511,34 @@ func TestContactsWait(t *testing.T) {
 		if got := contacts(); !slices.Equal(got, []string{"office office@acme.example", "boss boss@acme.example"}) || len(w.waiting(t)) != 0 {
 			t.Errorf("%v, %+v", got, w.waiting(t))
 		}
+		// What others change meanwhile stays; and an id that is taken by then is said, not swallowed.
+		v, _ = w.book.Customer(customer)
+		renamed := v.Contacts[1].Clone()
+		renamed.Name, renamed.Kinds = "The boss", map[string]account.Preference{"bill": account.PreferOff}
+		if waits, err := w.PutContact(ctx, w.ana, customer, renamed); !waits || err != nil {
+			t.Fatal(waits, err)
+		}
+		if waits, err := w.PutContact(ctx, w.ana, customer, account.Contact{ID: "late", Channel: account.Mail, Address: "sam@acme.example"}); !waits || err != nil {
+			t.Fatal(waits, err)
+		}
+		moved = v.Contacts[1].Clone()
+		moved.Address, moved.Kinds = "boss@home.example", map[string]account.Preference{"usage-level": account.PreferDigest}
+		must(t, w.book.PutContact(ctx, "staff/maya", customer, moved))
+		must(t, w.book.PutContact(ctx, "staff/maya", customer, account.Contact{ID: "late", Channel: account.Mail, Address: "late@acme.example"}))
+		time.Sleep(25 * time.Hour)
+		must(t, w.Due(ctx, time.Now()))
+		v, _ = w.book.Customer(customer)
+		if got := contacts(); !slices.Equal(got, []string{"office office@acme.example", "boss boss@home.example", "late late@acme.example"}) || v.Contacts[1].Name != "The boss" || len(v.Contacts[1].Kinds) != 2 || w.facts("change.failed") != 1 {
+			t.Errorf("%v, %+v, %d failed", got, v.Contacts[1], w.facts("change.failed"))
+		}
+		must(t, w.book.DeleteContact(ctx, "staff/maya", customer, v.Contacts[2].ID))
 		if waits, err := w.DeleteContact(ctx, w.ana, customer, v.Contacts[0].ID); !waits || err != nil {
 			t.Fatal(waits, err)
 		}
 		must(t, w.book.DeleteContact(ctx, "staff/maya", customer, v.Contacts[0].ID)) // what was wanted is so already
 		time.Sleep(25 * time.Hour)
 		must(t, w.Due(ctx, time.Now()))
-		if got := contacts(); !slices.Equal(got, []string{"boss boss@acme.example"}) || len(w.waiting(t)) != 0 || w.facts("change.failed") != 0 {
+		if got := contacts(); !slices.Equal(got, []string{"boss boss@home.example"}) || len(w.waiting(t)) != 0 || w.facts("change.failed") != 1 {
 			t.Errorf("%v, %+v, %d failed", got, w.waiting(t), w.facts("change.failed"))
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/fact"
 	"ringfence/core/person"
+	"ringfence/flow/react"
 	"ringfence/state/store"
 )
 
@@ -23,7 +24,7 @@ type Deed struct {
 	Seq     int64
 	At      time.Time
 	Kind    string // of the fact
-	By      string // the actor: a person, "staff", "ringfence"; "" where the fact names nobody
+	By      string // the actor: a person, "staff", what the program did ("ringfence"), an answer; "" where the fact names nobody
 	Subject Subject
 	Person  string // whose sign-in, passkey or right it is about
 	What    string // what it is about, as the fact has it: a number, a text, a reason
@@ -62,12 +63,29 @@ func (d *Desk) History(ctx context.Context, who *person.Who, f PastFilter) ([]De
 	return out, err
 }
 
-// outside leaves the names of a customer's own people, and of those who resell to them; of a member of staff only that it was one.
+// outside leaves the names of a customer's own people, and of those who resell to them, and what the program, a phone or an answer to a notice did.
+// Everybody else is of the provider's, of whom it says only that.
 func outside(actor string, own ...string) string {
-	if slices.ContainsFunc(own, func(c string) bool { return strings.HasPrefix(actor, c+"/") }) || !strings.Contains(actor, "/") {
+	switch actor {
+	case "", react.By, fact.ByAnswer, fact.ByCode, fact.ByForwardCode:
+		return actor
+	case "auto":
+		return react.By
+	}
+	if slices.ContainsFunc(own, func(c string) bool { return strings.HasPrefix(actor, c+"/") }) {
 		return actor
 	}
 	return "staff"
+}
+
+// linked is who used the link of a notice, as other facts name them: a contact or a person of a customer, or an address of the desk.
+func linked(recipient string) string {
+	for _, of := range []string{"customer/", "person/"} {
+		if who, ok := strings.CutPrefix(recipient, of); ok {
+			return account.HandlePath(who)
+		}
+	}
+	return recipient
 }
 
 func deedOf(f *Fact) Deed {
@@ -84,6 +102,9 @@ func deedOf(f *Fact) Deed {
 	}
 	_ = json.Unmarshal(f.Body, &b) // what cannot be read says nothing
 	e := eventOf(f)
+	if f.Kind == fact.KindLinkDone {
+		b.Person = linked(b.Person)
+	}
 	d := Deed{Seq: f.Seq, At: f.At, Kind: f.Kind, By: cmp.Or(e.By, actsHimself(f.Kind, b.Person)), Subject: Subject{f.Line, f.Account}, Person: b.Person, From: e.Addr, Agent: cmp.Or(e.Agent, b.UserAgent)}
 	what := []string{}
 	for _, part := range []string{e.Number, e.Text, b.Passkey, b.Verdict, b.How, b.Result} {

@@ -156,7 +156,7 @@ func (n *Notifier) readContact(f *store.Fact) (draft, bool) {
 	case before.at() != after.at():
 		text = "Notices go to " + after.at() + " from now on, and not to " + before.at() + " any more"
 	case string(before.Lines)+string(before.Kinds) != string(after.Lines)+string(after.Kinds):
-		text = "One of those who are notified gets other notices from now on"
+		text = "A contact gets different notices from now on"
 	default: // a name
 		return draft{}, false
 	}

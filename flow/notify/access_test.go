@@ -77,7 +77,7 @@ func TestWhoIsNotifiedIsTold(t *testing.T) {
 		"the first":     {"contact.added", `{"by":"acme/ana","after":{"contact":"office","mail":"anna@acme.example"}}`, "", nil},
 		"an address":    {"contact.changed", `{"by":"acme/eve","before":{"mail":"bob@acme.example"},"after":{"mail":"anna@acme.example"}}`, "and not to bob[at]acme[.]example any more.", []string{owner, "former/bob@acme.example"}},
 		"one less":      {"contact.deleted", `{"by":"acme/eve","before":{"contact":"boss","mail":"bob@acme.example","name":"Bob"}}`, "Notices do not go to bob[at]acme[.]example any more.", []string{owner, "former/bob@acme.example"}},
-		"fewer notices": {"contact.changed", `{"by":"acme/eve","after":{"kinds":{"*":"off"}}}`, "gets other notices", []string{owner}},
+		"fewer notices": {"contact.changed", `{"by":"acme/eve","after":{"kinds":{"*":"off"}}}`, "gets different notices", []string{owner}},
 		"a webhook":     {"contact.deleted", `{"by":"acme/eve","before":{"contact":"pager","url":"https://example.com"}}`, "Notices do not go to https example[.]com any more.", []string{owner}},
 		"a name":        {"contact.changed", `{"by":"acme/eve","before":{"name":"A"},"after":{"name":"B"}}`, "", nil},
 		"no address":    {"contact.deleted", `{"by":"acme/eve","before":{"mail":7}}`, "Notices do not go to an address any more.", []string{owner}},
