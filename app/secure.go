@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -54,8 +55,11 @@ func (a *App) sayExpiry() {
 
 // checkSecurity says how long the certificates in force are valid, and whether a reload would take the files as they are now.
 func (a *App) checkSecurity(now time.Time) check.Findings {
+	var all check.Findings
 	cfg := a.config()
-	all := CheckFiles(&cfg)
+	if err := usable(&cfg.SIP); err != nil {
+		all.Fail("certificates", unusable, err)
+	}
 	for _, c := range a.security.Certificates() {
 		names, day := strings.Join(c.Names, ", "), c.Expires.UTC().Format(time.DateOnly)
 		switch left := c.Expires.Sub(now); {
@@ -70,10 +74,19 @@ func (a *App) checkSecurity(now time.Time) check.Findings {
 	return all
 }
 
-// CheckFiles says what is wrong with the files of TLS that a configuration names, as a start or a reload would find them now.
+// CheckFiles says what is wrong with the files of TLS that a configuration names, as a start or a reload would find them now. Keys that the user who asks may not
+// read are no fault: the server has a user of its own.
 func CheckFiles(c *config.Config) (all check.Findings) {
-	if err := new(transport.Security).Use(securityFiles(&c.SIP)); err != nil {
-		all.Fail("certificates", "the files of sip.tls-cert, sip.tls-key, sip.tls-ca or sip.tls-client-ca cannot be used: %v", err)
+	switch err := usable(&c.SIP); {
+	case errors.Is(err, fs.ErrPermission):
+		all.Warn("certificates", "you may not read the files of sip.tls-cert, sip.tls-key, sip.tls-ca or sip.tls-client-ca, so only the server can check them: %v", err)
+	case err != nil:
+		all.Fail("certificates", unusable, err)
 	}
 	return all
 }
+
+const unusable = "the files of sip.tls-cert, sip.tls-key, sip.tls-ca or sip.tls-client-ca cannot be used: %v"
+
+// usable is why the files of TLS cannot be used; nil: they can.
+func usable(c *config.SIP) error { return new(transport.Security).Use(securityFiles(c)) }
