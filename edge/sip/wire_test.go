@@ -246,11 +246,7 @@ func TestRefusedConnectionFailsOver(t *testing.T) {
 		w.trunks["two"] = account.Trunk{Name: "two", Addresses: []string{at}}
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
 	})
-	began := time.Now()
 	sipgoCall(t, w, "udp", int(w.edge.Addr(transport.UDP).Port()), false)
-	if d := time.Since(began); d > 3*time.Second {
-		t.Errorf("took %v", d)
-	}
 	w.goes()
 	if got := strings.Join(w.gate.tried, " "); got != "one two" || w.edge.Stats().Failovers != 1 {
 		t.Errorf("tried %s", got)

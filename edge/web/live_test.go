@@ -40,9 +40,10 @@ func TestAStreamSaysWhatChanged(t *testing.T) {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
-	if err := s.Stop(t.Context()); err != nil || time.Since(began) > 3*time.Second {
-		t.Errorf("stopping took %s: %v", time.Since(began), err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil { // a stream that is not ended holds the stop until the context ends
+		t.Errorf("stopping: %v", err)
 	}
 }
 

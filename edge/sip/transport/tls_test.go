@@ -85,6 +85,7 @@ func TestTLSVersionsAndNames(t *testing.T) {
 	if _, err := dialTLS(t, tr.Addr(TLS), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
 		t.Error("TLS 1.2 is spoken, although 1.3 is the lowest")
 	}
+	eventually(t, "both failed handshakes to be counted, which the server notices after the client", func() bool { return tr.Stats().Unshaken == 2 })
 	if st := tr.Stats(); st.By[TLS].In != 9 || st.Shaken != 3 || st.Unshaken != 2 || st.By[TLS].Conns != 3 || st.By[TCP] != (ProtoStats{}) {
 		t.Errorf("%+v", st)
 	}
@@ -260,7 +261,7 @@ func TestTLSHandshakesOfAttackers(t *testing.T) {
 	known := netip.MustParseAddr("127.0.9.1")
 	var tr *Transport
 	startAs(t, &tr, Config{
-		TLS: []netip.AddrPort{loopback}, Security: s, Bans: bans, MessageTimeout: 700 * time.Millisecond, Handle: func(p *Packet) { echo(&tr)(p) },
+		TLS: []netip.AddrPort{loopback}, Security: s, Bans: bans, MessageTimeout: 3 * time.Second, Handle: func(p *Packet) { echo(&tr)(p) },
 		Known: func(src netip.AddrPort) (bool, int) { return false, map[bool]int{true: 1}[src.Addr() == known] },
 	})
 	to := tr.Addr(TLS)
@@ -287,17 +288,17 @@ func TestTLSHandshakesOfAttackers(t *testing.T) {
 	}
 	msg := text("x", 1)
 	send(t, nc, msg)
-	if read(t, nc, len(msg)) != msg || time.Since(begun) > 600*time.Millisecond {
-		t.Errorf("another waits for %v", time.Since(begun))
+	if read(t, nc, len(msg)) != msg {
+		t.Error("another gets no answer")
+	}
+	if st := tr.Stats(); st.Unshaken != 0 {
+		t.Errorf("another's answer came after %d slow handshakes had ended", st.Unshaken)
 	}
 	for _, c := range slow {
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetReadDeadline(begun.Add(time.Minute))
 		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("a slow handshake is not ended")
 		}
-	}
-	if took := time.Since(begun); took > 3*time.Second {
-		t.Errorf("slow handshakes end after %v", took)
 	}
 	refused := tr.Stats().Refused
 	for range 2 * shakeBurst {
