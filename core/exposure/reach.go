@@ -184,27 +184,34 @@ func (r *reach) add(o *offer, begins *phone.Destination, lambdas []float64) {
 	}
 }
 
-// add makes the prices of a dual high enough for an offer.
+// add makes the prices of a dual high enough for an offer. A curve is followed only where its linear bound would raise the price: after the dearest
+// few offers almost none does.
 func (d *dual) add(o *offer, where int, lambda float64) {
 	d.rate[where] = max(d.rate[where], second(o.cost.rate)-lambda*second(o.low))
+	linear := o.linear(lambda, d.rate[where])
+	if linear <= d.start {
+		return
+	}
+	start := d.start
 	for i := range o.curves {
 		if c := &o.curves[i]; len(c.points) > 0 {
-			d.start = max(d.start, c.most(lambda, d.rate[where]))
+			start = max(start, c.most(lambda, d.rate[where]))
 		} else {
-			d.line(o, where, lambda)
+			start = linear
 		}
 	}
+	d.start = min(start, linear)
 }
 
-// line does without the curve: the carrier's price is at most linear, and the customer's, before it is rounded, at least least, and at least
-// charge and its lowest rate.
-func (d *dual) line(o *offer, where int, lambda float64) {
+// linear is the most that a call costs the carrier's money beyond lambda times what it costs the customer and a rate for its length, without the
+// curves: the carrier's price is at most linear, and the customer's, before it is rounded, at least least, and at least charge and its lowest rate.
+func (o *offer) linear(lambda, rate float64) float64 {
 	k, low := second(o.cost.rate), second(o.low)
-	short := float64(o.cost.over) - lambda*(float64(o.least)-rounded)
-	if low > 0 && k > d.rate[where] { // it is worth talking as long as the least charge pays for it
-		short += (k - d.rate[where]) * float64(o.least-o.charge) / low
+	most := float64(o.cost.over) - lambda*(float64(o.least)-rounded)
+	if low > 0 && k > rate { // it is worth talking as long as the least charge pays for it
+		most += (k - rate) * float64(o.least-o.charge) / low
 	}
-	d.start = max(d.start, short)
+	return most
 }
 
 // rounded is how much less than its price a call may cost, in millionths.
