@@ -3,8 +3,10 @@ package book_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -237,5 +239,55 @@ func TestAnotherNodeFollowsANameUsedAgain(t *testing.T) {
 	}
 	if len(b.Lines("", "", 9)) != 1 || len(b.Customers("", 9)) != 1 {
 		t.Error("the old ones are listed too")
+	}
+}
+
+// A number that a line of another customer is given, at once or in a range, is taken from the customer who proved it, and does not come back with
+// the end of that line.
+func TestAProvenNumberThatALineGetsMustBeProvedAgain(t *testing.T) {
+	const number, kept = "442079460150", "442079460300"
+	for name, edit := range map[string]book.LineEdit{
+		"as its number": {Number: ptr("+" + number)},
+		"in a range":    {Reach: book.Reach{Numbers: &[]string{"020 7946 0100-0199"}}},
+	} {
+		for _, isNew := range []bool{true, false} {
+			b, db, _ := sample(t)
+			must(t, second(b.AddCustomer(ctx, "test", "other", book.CustomerEdit{})))
+			for _, n := range []string{number, kept} {
+				must(t, second(b.EditCustomer(ctx, "test", "acme", book.CustomerEdit{Prove: &account.Proven{Number: n, How: account.ByStaff, By: "test", Why: "a bill", Since: time.Now()}})))
+			}
+			add := book.NewLine{ID: "other-1", Customer: "other"}
+			if isNew {
+				add.Edit = edit
+			}
+			_, _, err := b.AddLine(ctx, "staff/tom", add)
+			must(t, err)
+			if !isNew {
+				must(t, second(b.EditLine(ctx, "staff/tom", "other-1", edit)))
+			}
+			n, _ := strconv.ParseUint(number, 10, 64)
+			c, _ := b.Customer("acme")
+			if len(c.Numbers) != 1 || c.Numbers[0].Number != kept || b.Shows("acme", n) {
+				t.Errorf("%s, new %t: acme still has %+v", name, isNew, c.Numbers)
+			}
+			all := db.AllFacts()
+			if f := all[len(all)-1]; f.Kind != "customer.changed" || f.Account != "acme" || !strings.Contains(string(f.Body), number) || strings.Contains(string(f.Body), "tom") {
+				t.Errorf("%s, new %t: the journal ends with %s of %s: %s", name, isNew, f.Kind, f.Account, f.Body)
+			}
+			must(t, b.DeleteLine(ctx, "staff/tom", "other-1"))
+			if b.Shows("acme", n) {
+				t.Errorf("%s, new %t: with the end of the line the number came back", name, isNew)
+			}
+		}
+	}
+}
+
+// A number of a line of the customer's own stays proven.
+func TestAProvenNumberOfAnOwnLineStays(t *testing.T) {
+	b, _, _ := sample(t)
+	must(t, second(b.EditCustomer(ctx, "test", "acme", book.CustomerEdit{Prove: &account.Proven{Number: "442079460150", How: account.ByStaff, By: "test", Why: "a bill", Since: time.Now()}})))
+	must(t, second(b.EditLine(ctx, "test", "acme-1", book.LineEdit{Number: ptr("+442079460150")})))
+	if c, _ := b.Customer("acme"); len(c.Numbers) != 1 {
+		t.Errorf("%+v", c.Numbers)
 	}
 }

@@ -152,6 +152,7 @@ func (b *Book) addLines(ctx context.Context, actor string, ns []NewLine, dry boo
 		b.tell(Change{Kind: LineAdded, Line: l.id, Customer: l.cust.id})
 		lines = append(lines, l)
 	}
+	b.disown(ctx)
 	return lines, passwords, nil
 }
 
@@ -310,6 +311,9 @@ func (b *Book) changeLine(ctx context.Context, id string, waited Waited,
 	b.index(was, l)
 	c.Line, c.Customer = id, a.Customer
 	b.tell(c)
+	if l.gains(was) {
+		b.disown(ctx)
+	}
 	return l, nil
 }
 

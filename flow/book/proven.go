@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/core/restrict"
 	"ringfence/state/store"
@@ -63,6 +64,30 @@ func (b *Book) MayProve(customer, number string) error {
 		return &Invalid{"number", "+" + number, "a number that people call from: the list " + l.List + " says that nobody calls from this one"}
 	}
 	return nil
+}
+
+// disown takes numbers that lines of others have by now from the customers who proved them, so that they hear of it and must prove them again if
+// the lines are gone one day. Without it Shows forbids to present them all the same: what cannot be written is left for the next number that a line
+// is given. Who gave the line its number is another customer's business, and not in the fact.
+func (b *Book) disown(ctx context.Context) {
+	for _, c := range b.customers.All() {
+		was := c.entry.Load().Customer
+		a := was
+		for _, p := range was.Numbers {
+			if id, ok := b.ByNumber(p.Digits()); ok {
+				if l, ok := b.Line(id); ok && l.Customer() != a.ID {
+					a.Numbers = account.WithProven(a.Numbers, nil, p.Number)
+				}
+			}
+		}
+		if len(a.Numbers) == len(was.Numbers) {
+			continue
+		}
+		f := factOf[fact.CustomerChanged](time.Now(), "auto", "", a.ID, customerFacts(was), customerFacts(a))
+		if _, err := b.saveCustomer(ctx, a, false, f, CustomerEdited); err != nil {
+			return
+		}
+	}
 }
 
 // AskedOf says how many codes were sent to a number since a time, by all customers, and when the latest was.

@@ -242,6 +242,16 @@ func (b *Book) indexReach(was, l *Line) {
 	}
 }
 
+// gains says that a line has a number that it did not have.
+func (l *Line) gains(was *Line) bool {
+	for d := range l.eachNumber {
+		if !was.Owns(d) {
+			return true
+		}
+	}
+	return false
+}
+
 func reachFacts(r *account.Reach) map[string]any {
 	f := map[string]any{}
 	if r.Short != "" {

@@ -36,7 +36,11 @@ func (n *Notifier) readNumbers(f *store.Fact) (draft, bool) {
 	}
 	for _, p := range was.Numbers {
 		if !hasNumber(is.Numbers, p.Number) {
-			texts = append(texts, "Calls do not present +"+p.Number+" any more.")
+			why := "."
+			if b.By == "auto" { // the book took it
+				why = ": it is the number of another customer's line now."
+			}
+			texts = append(texts, "Calls do not present +"+p.Number+" any more"+why)
 		}
 	}
 	if texts == nil {

@@ -13,6 +13,7 @@ func TestNumbersThatArePresented(t *testing.T) {
 		"one more":       {`{"by":"staff/tom","before":{"numbers":[` + mobile + `]},"after":{"numbers":[` + mobile + `,` + office + `]}}`, "Calls can present +443069990123 from now on: it was verified with evidence that staff have seen."},
 		"one less":       {`{"by":"acme/ana","before":{"numbers":[` + mobile + `,` + office + `]},"after":{"numbers":[` + office + `]}}`, "Calls do not present +447700900123 any more."},
 		"the last":       {`{"by":"acme/ana","before":{"numbers":[` + office + `]}}`, "Calls do not present +443069990123 any more."},
+		"given away":     {`{"by":"auto","before":{"numbers":[` + office + `]}}`, "Calls do not present +443069990123 any more: it is the number of another customer's line now."},
 		"another":        {`{"by":"acme/ana","before":{"numbers":[` + office + `]},"after":{"numbers":[` + mobile + `]}}`, "any more."},
 		"proved again":   {`{"by":"acme/ana","before":{"numbers":[` + office + `]},"after":{"numbers":[` + strings.Replace(office, "staff", "call", 1) + `]}}`, ""},
 		"something else": {`{"by":"acme/ana","before":{"name":"Acme"},"after":{"name":"ACME"}}`, ""},
