@@ -83,7 +83,7 @@ func (c *billExport) Run(s *session) error {
 type paymentCmd struct {
 	remote
 	List   list[api.Payment, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
-	Add    act[api.PaymentNew, api.Payment]  `cmd:"" help:"Book a payment." route:"POST /v1/payments" says:"Payment {{.Number}} of {{.Customer}}: {{.AmountIs}}.{{if .Plan}} It is not counted towards plan {{.Plan}}: ringfence plan pay does that.{{end}}" eg:"acme 156.39 \"BACS 20261130/17\"; acme 156.39 CHEQUE-104 --date 2026-11-27" detail:"A reference is booked once. The same amount of the same customer within a day is asked about: --again books it."`
+	Add    act[api.PaymentNew, api.Payment]  `cmd:"" help:"Book a payment." route:"POST /v1/payments" says:"Payment {{.Number}} of {{.Customer}}: {{.AmountIs}}.{{if .Plan}} It is not counted towards plan {{.Plan}}: ringfence plan pay does that, or name PLAN {{.Plan}} in its text next time.{{end}}" eg:"acme 156.39 \"BACS 20261130/17\"; acme 156.39 CHEQUE-104 --date 2026-11-27" detail:"A reference is booked once. The same amount of the same customer within a day is asked about: --again books it."`
 	Import paymentImport                     `cmd:"" help:"Book the payments of a bank's CSV file: all of them, or none." eg:"bank-2026-11.csv" detail:"The first row names the columns: customer, amount, reference, and if there are any date (as 2026-11-30) and text. Payments whose reference was booked before are passed over, so that a file can be given again."`
 }
 

@@ -3,7 +3,10 @@ package settle
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/call"
@@ -203,6 +206,30 @@ func (p *Plan) Pay(x Payment, now time.Time) error {
 	slices.SortStableFunc(p.Payments, func(a, b Payment) int { return a.At.Compare(b.At) })
 	p.Note(now)
 	return nil
+}
+
+// Name is what a payment says, in its text or reference, to count towards the plan by itself.
+func (p *Plan) Name() string { return fmt.Sprintf("PLAN %d", p.ID) }
+
+// planned finds the plans that a text names: PLAN 2, plan-2, Plan2.
+var planned = regexp.MustCompile(`(?i)\bplan[ -]*([0-9]{1,12})\b`)
+
+// Named is the one plan that a text names; 0: none, or several.
+func Named(text string) (id int64) {
+	for _, m := range planned.FindAllStringSubmatch(text, -1) {
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil || id != 0 && n != id {
+			return 0
+		}
+		id = n
+	}
+	return id
+}
+
+// NamesOnly says that a text is nothing but the name of a plan. That is no reference of a payment: it comes again with each instalment.
+func NamesOnly(text string) bool {
+	text = strings.TrimSpace(text)
+	return text != "" && planned.FindString(text) == text
 }
 
 // Banked is what was paid towards the plan, without credits.

@@ -292,7 +292,7 @@ func (s *Server) addPayment(ctx context.Context, in *api.PaymentNew) (out api.Pa
 		return out, s.billed(err, "customer", in.Body.Customer)
 	}
 	out = paymentView(ctx, &e)
-	if s.d.Settle == nil {
+	if s.d.Settle == nil || core.Named(e.Reference+" "+e.Text) != 0 { // one that names its plan counts by itself
 		return out, nil
 	}
 	if plans, err := s.d.Settle.Plans(ctx, c.ID, settle.PlanFilter{State: core.PlanRunning, Limit: 1}); err == nil && len(plans) > 0 { // a hint: the payment is booked whether it can be given or not

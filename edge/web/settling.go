@@ -161,6 +161,7 @@ type planView struct {
 	Amount, Paid string
 	Rest         string
 	Says         template.HTML
+	Reference    template.HTML // what a payment names to count towards it
 	Rows         []planRow
 	Live         bool
 	Next         time.Time
@@ -181,6 +182,9 @@ func (s *Server) planView(q *query, p *core.Plan) planView {
 		v.Case = "/staff" + v.Case
 	}
 	v.State = tag{"", "", q.t("settle.plan-" + word(p.State))}
+	if v.Live {
+		v.Reference = q.mark("settle.pay-named", "name", p.Name())
+	}
 	switch p.State {
 	case core.PlanBroken:
 		v.State.Look = "grave"
@@ -283,7 +287,7 @@ func (s *Server) planDeed(q *query, f *desk.File) (d caseDeed, ok bool, err erro
 	if err != nil {
 		return d, false, err
 	}
-	x := field{Name: "reference", Label: q.t("settle.payment"), Help: q.t("settle.payment-help", "rest", s.reader.money(of.Standing(q.now).Rest)), Most: 100, Needed: true}
+	x := field{Name: "reference", Label: q.t("settle.payment"), Help: q.t("settle.payment-help", "rest", s.reader.money(of.Standing(q.now).Rest), "name", of.Name()), Most: 100, Needed: true}
 	for i := range paid {
 		if e := &paid[i]; !counted[e.Reference] {
 			x.Choices = append(x.Choices, choice{e.Reference, harmless(e.Reference, 60) + " · " + s.reader.money(e.Net) + " · " + s.reader.date(q.at(e.At)), false})

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/casework"
 	"ringfence/core/fact"
 	"ringfence/core/money"
+	"ringfence/core/settle"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -224,6 +225,8 @@ func (b *Billing) payment(p *Payment, now time.Time) (Entry, error) {
 		return Entry{}, &Invalid{"amount", p.Amount.String(), "whole coins"}
 	case strings.TrimSpace(p.Reference) == "":
 		return Entry{}, &Invalid{"reference", p.Reference, "the reference of the bank, so that nothing is booked twice"}
+	case settle.NamesOnly(p.Reference):
+		return Entry{}, &Invalid{"reference", p.Reference, "the bank's own reference, which no other payment has; the plan belongs into the text"}
 	case len(p.Reference) > 100:
 		return Entry{}, &Invalid{"reference", p.Reference[:20] + "…", "at most 100 bytes"}
 	case p.At.After(now.Add(24 * time.Hour)):

@@ -176,6 +176,46 @@ func (d *Desk) PayPlan(ctx context.Context, by string, id int64, reference strin
 	return p, d.o.Store.WriteSettle(ctx, store.SettleWrite{Plans: []settle.Plan{p}}, facts...)
 }
 
+// countNamed counts payments that name a running or broken plan of their customer towards it, each once. One that names several plans is left to staff.
+func (d *Desk) countNamed(ctx context.Context) (err error) {
+	for _, state := range []settle.PlanState{settle.PlanRunning, settle.PlanBroken} {
+		for f := (PlanFilter{State: state, Limit: perPage}); ; {
+			page, bad := d.o.Store.Plans(ctx, f)
+			if bad != nil {
+				return errors.Join(err, bad)
+			}
+			for i := range page {
+				err = errors.Join(err, d.countTowards(ctx, &page[i]))
+			}
+			if len(page) < f.Limit {
+				break
+			}
+			f.Before = page[len(page)-1].ID
+		}
+	}
+	return err
+}
+
+// countTowards looks at the latest payments of a plan's customer. Those of days before the plan was made are for something else.
+func (d *Desk) countTowards(ctx context.Context, p *settle.Plan) error {
+	paid, err := d.o.Billing.Entries(ctx, p.Customer, books.KindPayment, 0, perPage)
+	if err != nil {
+		return err
+	}
+	for i := range slices.Backward(paid) {
+		e := &paid[i]
+		counts := slices.ContainsFunc(p.Payments, func(x settle.Payment) bool { return x.Reference == e.Reference })
+		if counts || settle.Named(e.Reference+" "+e.Text) != p.ID || e.At.Before(p.Made.AddDate(0, 0, -1)) {
+			continue
+		}
+		_, bad := d.PayPlan(ctx, auto, p.ID, e.Reference)
+		if bad != nil && !errors.Is(bad, ErrStep) && !errors.Is(bad, ErrMoved) { // another node or a member of staff counted it, or the plan is paid
+			err = errors.Join(err, bad)
+		}
+	}
+	return err
+}
+
 // onceOnly wants a payment to count towards no other plan of the customer, nor to one that was replaced: the plan that follows is over less by it.
 func (d *Desk) onceOnly(ctx context.Context, p *settle.Plan, reference string) error {
 	all, err := d.o.Store.Plans(ctx, PlanFilter{Customer: p.Customer, Limit: perPage})
@@ -191,7 +231,7 @@ func (d *Desk) onceOnly(ctx context.Context, p *settle.Plan, reference string) e
 	return nil
 }
 
-// Due does what the time asks for: it reminds carriers and customers, ends plans whose instalment was missed, and carries out settlements
+// Due does what the time asks for: it counts payments that name a plan, reminds carriers and customers, ends plans whose instalment was missed, and carries out settlements
 // that were agreed to. What it does is written with the fact that it was done, so that several nodes do it once.
 func (d *Desk) Due(ctx context.Context, now time.Time) error {
 	waiting, err := d.o.Store.WaitingSettlements(ctx)
@@ -201,6 +241,7 @@ func (d *Desk) Due(ctx context.Context, now time.Time) error {
 	for i := range waiting {
 		err = errors.Join(err, d.CarryOut(ctx, waiting[i].Case))
 	}
+	err = errors.Join(err, d.countNamed(ctx)) // before anybody is reminded of what is paid
 	return errors.Join(err, d.remindCarriers(ctx, now), d.remindCustomers(ctx, now))
 }
 
@@ -333,10 +374,10 @@ func reminder(p *settle.Plan, s *settle.Standing, kind settle.Reminder, zone *ti
 	x := p.List[s.Next]
 	last := day(x.GraceEnd().AddDate(0, 0, -1))
 	if kind == settle.RemindLate {
-		return fmt.Sprintf("Instalment %d of %d, %s, was due on %s and has not come. If it comes by %s the plan goes on. If not, the plan ends and the whole rest, %s, is due.",
-			s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), last, amount(s.Rest))
+		return fmt.Sprintf("Instalment %d of %d, %s, was due on %s and has not come. If it comes by %s the plan goes on. If not, the plan ends and the whole rest, %s, is due. Give %s as the reference.",
+			s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), last, amount(s.Rest), p.Name())
 	}
-	return fmt.Sprintf("Instalment %d of %d, %s, is due on %s. You may pay more, or all of %s, at any time; that costs nothing.", s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), amount(s.Rest))
+	return fmt.Sprintf("Instalment %d of %d, %s, is due on %s. You may pay more, or all of %s, at any time; that costs nothing. Give %s as the reference.", s.Next+1, len(p.List), amount(s.NextSum), day(x.Due), amount(s.Rest), p.Name())
 }
 
 // every is how often Run looks what the time asks for.

@@ -654,3 +654,49 @@ func TestWhatOnlyOneBookHas(t *testing.T) {
 		t.Errorf("%+v\n%+v", x, calls)
 	}
 }
+
+// TestAPaymentThatNamesItsPlanCounts guards that no instalment is missed because nobody counted it, and that nothing else is counted.
+func TestAPaymentThatNamesItsPlanCounts(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	s.move(3, casework.Owed)
+	_, err := s.desk.Settle(ctx, "staff/tom", 1, false, "")
+	must(t, err)
+	p, err := s.desk.MakePlan(ctx, "staff/tom", settle.NewPlan{Case: 1, Count: 3, First: time.Now().AddDate(0, 0, 10)})
+	must(t, err)
+	for _, x := range []struct {
+		reference, text string
+		at              time.Time
+		paid            money.Micro // of the plan, after it
+	}{
+		{reference: "BACS 1", text: "PLAN 2"},
+		{reference: "BACS 2", text: "plan 1 and plan 2"},
+		{reference: "BACS 3", text: "airplane 1"},
+		{reference: "BACS 4", text: "PLAN 1", at: time.Now().AddDate(0, 0, -5)}, // the plan was not there
+		{reference: "BACS 5", text: "thanks, plan-1", paid: 500_000},
+		{reference: "FPS 6 PLAN1", paid: 1_000_000},
+		{reference: "BACS 7", paid: 1_000_000},
+	} {
+		_, err = s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: 500_000, Reference: x.reference, Text: x.text, At: x.at})
+		must(t, err)
+		for range 2 {
+			must(t, s.desk.Due(ctx, time.Now()))
+		}
+		got, err := s.desk.Plan(ctx, "", p.ID)
+		must(t, err)
+		if got.Banked() != x.paid {
+			t.Errorf("%s %q: %s counts, not %s", x.reference, x.text, got.Banked(), x.paid)
+		}
+	}
+	if _, err := s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: 500_000, Reference: "plan 1"}); !errors.As(err, new(*billing.Invalid)) {
+		t.Errorf("a reference that comes with each instalment: %v", err)
+	}
+	_, err = s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: 9_000_000, Reference: "BACS 8", Text: "PLAN 1"}) // more than is owed
+	must(t, err)
+	_, err = s.bills.Pay(ctx, billing.Payment{Customer: s.customer, Amount: 500_000, Reference: "BACS 9", Text: "PLAN 1"})
+	must(t, err)
+	must(t, s.desk.Due(ctx, time.Now()))
+	if got, err := s.desk.Plan(ctx, "", p.ID); err != nil || got.State != core.PlanPaid || len(got.Payments) != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -191,7 +191,7 @@ type Payment struct {
 	Reference string    `json:"reference"`
 	By        string    `json:"by"`
 	Text      string    `json:"text,omitempty"`
-	Plan      int64     `json:"plan,omitempty" doc:"of one just booked: the customer's newest running plan, towards which it is not counted yet"`
+	Plan      int64     `json:"plan,omitempty" doc:"of one just booked: the customer's newest running plan, towards which it is not counted yet, as it names no plan"`
 }
 
 // Resource describes payments.
