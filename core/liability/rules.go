@@ -136,7 +136,7 @@ func (x *asked) ceilings() Ruling {
 	}
 	if n, by := x.bound(field); by != nil && n < int64(limit) && int64(price) > n {
 		return says(Broken, fmt.Sprintf("the price was %s a minute; the %s ceiling was set to %s at %s, and the node that let the call in did not know it",
-			money.Billing().Rate(price), name, account.Format(field, n), by.at.UTC().Format(time.DateTime)), by.seq, x.settings)
+			money.Billing().Rate(price), name, account.Format(field, n), utc(by.at)), by.seq, x.settings)
 	}
 	is := fmt.Sprintf("the price was %s a minute; the %s ceiling %s", money.Billing().Rate(price), name, account.Format(field, x.e.Values[field]))
 	if price > limit {
@@ -158,7 +158,7 @@ func (x *asked) premium() Ruling {
 		return x.noSettings()
 	case x.e.Values[account.Premium] > 0:
 		if n, by := x.bound(account.Premium); by != nil && n == 0 {
-			return says(Broken, "premium-rate numbers were barred for the line at "+by.at.UTC().Format(time.DateTime)+", and the node that let the call in did not know it", by.seq, x.settings)
+			return says(Broken, "premium-rate numbers were barred for the line at "+utc(by.at)+", and the node that let the call in did not know it", by.seq, x.settings)
 		}
 		f := notInForce("the line was allowed to call premium-rate numbers (" + x.e.From[account.Premium].String() + ")")
 		f.Facts = []int64{x.settings}
@@ -187,7 +187,7 @@ func (x *asked) caps() Ruling {
 		return tells("the fact settings.seen of settings " + c.unknown + ", under which the call was given more")
 	case x.gap() != nil:
 		g := x.gap()
-		f := tells(fmt.Sprintf("what was spent between %s and %s: the store was restored from an older copy", g.from.UTC().Format(time.DateTime), g.until.UTC().Format(time.DateTime)))
+		f := tells(fmt.Sprintf("what was spent between %s and %s: the store was restored from an older copy", utc(g.from), utc(g.until)))
 		f.Facts = []int64{g.seq}
 		return f
 	case c.checked == 0 && x.r.Retail == 0:
@@ -235,7 +235,7 @@ func (x *asked) cutOff() Ruling {
 			out.Facts = []int64{l.seq, l.ended}
 			continue
 		case x.s.at.Sub(l.from) > moment:
-			return says(Broken, fmt.Sprintf("the line had been locked since %s", l.from.UTC().Format(time.DateTime)), l.seq)
+			return says(Broken, fmt.Sprintf("the line had been locked since %s", utc(l.from)), l.seq)
 		}
 		if f := x.during(l); f.Honour == Broken {
 			return f
@@ -264,9 +264,9 @@ func (x *asked) during(l *lock) Ruling {
 	case x.r.Retail == 0 && x.a.Held == 0:
 		return notInForce("a call that costs nothing goes on when its line is locked")
 	case x.s.ended.Sub(l.from) > allowed && (l.until.IsZero() || l.until.Sub(l.from) > allowed):
-		return says(Broken, fmt.Sprintf("the line was locked at %s and the call went on for %s: it should have ended at %s", l.from.UTC().Format(time.DateTime), x.s.ended.Sub(l.from).Round(time.Second), words), l.seq, x.s.ends)
+		return says(Broken, fmt.Sprintf("the line was locked at %s and the call went on for %s: it should have ended at %s", utc(l.from), x.s.ended.Sub(l.from).Round(time.Second), words), l.seq, x.s.ends)
 	}
-	return says(Honoured, fmt.Sprintf("the line was locked at %s and the call was over %s later", l.from.UTC().Format(time.DateTime), max(x.s.ended.Sub(l.from), 0).Round(time.Second)), l.seq, x.s.ends)
+	return says(Honoured, fmt.Sprintf("the line was locked at %s and the call was over %s later", utc(l.from), max(x.s.ended.Sub(l.from), 0).Round(time.Second)), l.seq, x.s.ends)
 }
 
 // afterCut judges a call that was cut: nothing more is given to it, and it ends.
@@ -291,7 +291,7 @@ func (x *asked) secrecy() Ruling {
 			continue
 		}
 		if same(l.source, x.a.Source) {
-			return says(Broken, fmt.Sprintf("the call came from where the password of a decoy line was known, which was given to nobody (%s)", l.at.UTC().Format(time.DateTime)), l.seq)
+			return says(Broken, fmt.Sprintf("the call came from where the password of a decoy line was known, which was given to nobody (%s)", utc(l.at)), l.seq)
 		}
 		f := tells("where the caller had the password from: that of a decoy line, given to nobody, was known elsewhere at the time")
 		f.Facts = []int64{l.seq}
@@ -334,7 +334,7 @@ func (x *asked) lockOut() Ruling {
 		for i := range all {
 			l := &all[i]
 			if x.s.at.Sub(l.from) > moment && x.s.at.Before(l.until) && l.source.Net().Contains(addr) {
-				return says(Broken, fmt.Sprintf("the call came from %s, which was locked out until %s", addr, l.until.UTC().Format(time.DateTime)), l.seq)
+				return says(Broken, fmt.Sprintf("the call came from %s, which was locked out until %s", addr, utc(l.until)), l.seq)
 			}
 		}
 	}
@@ -373,9 +373,9 @@ func (x *asked) notified(kind string, at time.Time, seq int64) Ruling {
 		if late := n.Sent.Sub(at); late > noticeWithin {
 			return says(Broken, fmt.Sprintf("the message was delivered %s late", late.Round(time.Second)), seq)
 		}
-		return says(Honoured, "the message was delivered at "+n.Sent.UTC().Format(time.DateTime), seq)
+		return says(Honoured, "the message was delivered at "+utc(n.Sent), seq)
 	}
-	f := tells("a message of " + at.UTC().Format(time.DateTime) + ": none is stored; mails of the kind may have been switched off")
+	f := tells("a message of " + utc(at) + ": none is stored; mails of the kind may have been switched off")
 	f.Facts = []int64{seq}
 	return f
 }
@@ -409,9 +409,12 @@ func (x *asked) watch() Ruling {
 			continue
 		}
 		if u.trial {
-			return says(Honoured, "the calls were noticed at "+u.at.UTC().Format(time.DateTime)+" by a rule on trial, which closes nothing", u.seq)
+			return says(Honoured, "the calls were noticed at "+utc(u.at)+" by a rule on trial, which closes nothing", u.seq)
 		}
-		return says(Honoured, "the calls were noticed at "+u.at.UTC().Format(time.DateTime), u.seq)
+		return says(Honoured, "the calls were noticed at "+utc(u.at), u.seq)
 	}
 	return tells("whether the calls were unlike the usual: no rule said so within a day")
 }
+
+// utc writes an instant with its zone: documents that quote it may count in another.
+func utc(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }

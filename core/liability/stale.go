@@ -121,7 +121,7 @@ func (x *asked) staleNets(addr netip.Addr) *Ruling {
 			continue
 		}
 		if !contains(w.nets, addr) {
-			f := says(Broken, fmt.Sprintf("the call came from %s, which is not on the list %v that was set at %s; the node that let it in did not know it", addr, w.nets, w.at.UTC().Format(time.DateTime)), w.seq)
+			f := says(Broken, fmt.Sprintf("the call came from %s, which is not on the list %v that was set at %s; the node that let it in did not know it", addr, w.nets, utc(w.at)), w.seq)
 			return &f
 		}
 	}

@@ -50,7 +50,7 @@ func (d *document) pdf(w io.Writer) error {
 	d.f.SetFooterFunc(func() {
 		d.f.SetY(-11)
 		d.f.SetFont("Helvetica", "", 7)
-		d.f.CellFormat(0, 5, d.text(fmt.Sprintf("Case %d, made %s UTC, page %d", d.q.Case, d.now.UTC().Format(time.DateTime), d.f.PageNo())), "", 0, "R", false, 0, "")
+		d.f.CellFormat(0, 5, d.text(fmt.Sprintf("Case %d, made %s, page %d", d.q.Case, d.at(d.now), d.f.PageNo())), "", 0, "R", false, 0, "")
 	})
 	d.f.AddPage()
 	for _, part := range []func(){d.head, d.sums, d.short, d.promises, d.timeline, d.stopped, d.settings, d.second, d.calls, d.checking} {
@@ -398,6 +398,7 @@ var columns = []struct {
 
 func (d *document) calls() {
 	d.title("Each call")
+	d.say("What has no room ends in three points; records.csv has it whole.")
 	settings := map[call.ID]string{}
 	for i := range d.facts {
 		var a fact.CallAdmitted
@@ -435,13 +436,16 @@ func (d *document) calls() {
 	}
 }
 
+// cut ends a text that a column has no room for.
+const cut = "..."
+
 // fit is as much of a text as a column has room for.
 func (d *document) fit(s string, width float64) string {
-	s = d.text(s)
-	for len(s) > 0 && d.f.GetStringWidth(s) > width-1.5 {
-		s = s[:len(s)-1]
+	s, end := d.text(s), ""
+	for len(s) > 0 && d.f.GetStringWidth(s+end) > width-1.5 {
+		s, end = s[:len(s)-1], cut
 	}
-	return s
+	return s + end
 }
 
 func (d *document) checking() {
