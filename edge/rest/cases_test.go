@@ -3,7 +3,6 @@ package rest_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -160,7 +159,10 @@ func TestCases(t *testing.T) {
 	if err := json.Unmarshal(as(ana, "GET", "/v1/cases/1", "").Body.Bytes(), &got); err != nil || len(got.Items) != 3 {
 		t.Errorf("a customer sees %+v %v", got.Items, err)
 	}
-	if w := as(ana, "POST", "/v1/cases/1/files?name=x", strings.Repeat("x", casework.MaxFile+2)); w.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("21 MB: %d %s", w.Code, fmt.Sprint(w.Body)[:200])
+	if w := as(priya, "POST", "/v1/cases/2/files?name=x", strings.Repeat("x", casework.MaxFile)); w.Code != http.StatusCreated {
+		t.Errorf("20 MB: %d %.300s", w.Code, w.Body)
+	}
+	if w := as(ana, "POST", "/v1/cases/1/files?name=x", strings.Repeat("x", casework.MaxFile+1)); w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "at most 20 MB") {
+		t.Errorf("a byte more: %d %.300s", w.Code, w.Body)
 	}
 }

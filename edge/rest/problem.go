@@ -31,7 +31,7 @@ func (p *problem) ContentType(string) string { return "application/problem+json"
 // program, so this is done once and is the same for every server.
 var useProblems = sync.OnceFunc(func() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		p := newProblem(status, libraryReason(status), message)
+		p := newProblem(status, libraryReason(status), tooLarge(message))
 		for _, err := range errs {
 			p.Errors = append(p.Errors, libraryFault(err))
 		}
@@ -44,6 +44,18 @@ var useProblems = sync.OnceFunc(func() {
 		return p
 	}
 })
+
+// tooLarge says in people's words how large a body may be; other messages stay as they are.
+func tooLarge(message string) string {
+	var limit int64
+	if _, err := fmt.Sscanf(message, "request body is too large limit=%d bytes", &limit); err != nil {
+		return message
+	}
+	if limit < 1<<20 {
+		return fmt.Sprintf("What was sent is too large: at most %d KB. Send less of it.", limit>>10)
+	}
+	return fmt.Sprintf("What was sent is too large: at most %d MB. Send a part of it.", limit>>20)
+}
 
 func newProblem(status int, reason, detail string) *problem {
 	return &problem{api.Problem{
