@@ -60,6 +60,9 @@ func callFacts(line string, d *api.Decision) *table.Table {
 		if d.Network != d.Presented && d.Network != "" {
 			presents += "; carriers are told " + d.Network + " too"
 		}
+		if d.NotShown != "" {
+			presents += "; not " + d.NotShown + ", which the customer has not verified"
+		}
 		facts.Row("presents", presents)
 	}
 	if d.Relay != "" {

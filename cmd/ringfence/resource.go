@@ -376,6 +376,9 @@ func textOf(name string, v reflect.Value) string {
 	case strings.HasSuffix(name, "_seconds"):
 		return api.Length(time.Duration(v.Int()) * time.Second)
 	}
+	if k := v.Kind(); k == reflect.Struct || k == reflect.Slice || k == reflect.Map {
+		return "" // its Cell writes it, and had nothing to write
+	}
 	return fmt.Sprint(v)
 }
 

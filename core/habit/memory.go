@@ -382,8 +382,13 @@ func (m *Memory) hourly(minute uint32) {
 	m.peakInHour = max(m.peakInHour, m.inHour)
 }
 
-// age is how many days the memory covers.
-func (m *Memory) age(minute uint32) int { return int(max(minute, m.born)-m.born) / (24 * 60) }
+// age is how many days the memory covers; 0 if it has seen nothing.
+func (m *Memory) age(minute uint32) int {
+	if m.week == 0 {
+		return 0
+	}
+	return int(max(minute, m.born)-m.born) / (24 * 60)
+}
 
 // usual says that calls are made in this hour of the week: in it, or often enough in those beside it or at the same hour of other days.
 func (m *Memory) usual(hour int) bool {

@@ -50,6 +50,9 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 		return out, s.about(err, "line", b.Line)
 	}
 	out = decisionView(d, b.To, at.In(zone))
+	if digits, err := s.d.Book.Presentable(b.Present); err == nil && out.Presented != "" && e164(digits) != out.Presented {
+		out.NotShown = e164(digits)
+	}
 	if own(ctx) != "" {
 		out.Routes, out.Trunks = []string{}, nil // who carries a call, and what it costs, is not the customer's to know
 	}
