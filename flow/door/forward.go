@@ -36,8 +36,8 @@ func (d *Door) forwardCode(dialled string) (f book.Forward, ok bool) {
 	f.Cause = account.ForwardCauses[at]
 	number, after, timed := strings.Cut(rest, "*")
 	if timed {
-		seconds, err := strconv.Atoi(strings.Trim(after, "*"))
-		if err != nil {
+		seconds, err := strconv.ParseUint(strings.Trim(after, "*"), 10, 16)
+		if err != nil || seconds == 0 {
 			return f, false
 		}
 		f.After = time.Duration(seconds) * time.Second

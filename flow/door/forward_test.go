@@ -48,6 +48,12 @@ func TestCodesOfForwarding(t *testing.T) {
 		{"*21*07700900123%23", home, nil, policy.ForwardSet, account.Forwards{Always: "07700900123"}},
 		{"*61*07700900124*25#", home, nil, policy.ForwardSet, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
 		{"*61*07700900124*1#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
+		{"*61*07700900124*0#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
+		{"*61*07700900124*-20#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
+		{"*61*07700900124*18446744093#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}}, // 2^64 ns and 19 s
+		{"*61*07700900124*20*20#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
+		{"*61*07700900124*２０#", home, nil, policy.NumberInvalid, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
+		{"*61*077009%00124#", home, nil, policy.ForwardNotByCode, account.Forwards{Always: "07700900123", NoAnswer: "07700900124", After: 25}},
 		{"#21#", home, nil, policy.ForwardCleared, account.Forwards{NoAnswer: "07700900124", After: 25}},
 		{"*62*07700900125#", home, nil, policy.ForwardSet, account.Forwards{NoAnswer: "07700900124", Unreachable: "07700900125", After: 25}},
 		{"#62", thief, nil, policy.ForwardCleared, account.Forwards{NoAnswer: "07700900124", After: 25}}, // ends one: that tightens
