@@ -334,7 +334,10 @@ func (r *enrolment) registerAt(ctx context.Context, to transport.Dest, expires t
 		}
 		switch status := m.Status(); {
 		case status < 300:
-			return r.grantedBy(m, expires), nil
+			if granted = r.grantedBy(m, expires); granted == 0 && expires > 0 {
+				return 0, &refusedThere{status: status, text: "the carrier accepts the registration for no time at all"}
+			}
+			return granted, nil
 		case status == 423 && expires > 0:
 			least, _ := strconv.ParseUint(string(m.Get(message.HMinExpires)), 10, 31)
 			if longer := time.Duration(least) * time.Second; longer > expires && longer <= 24*time.Hour {
@@ -483,7 +486,8 @@ func (r *enrolment) write(to transport.Dest, branch string, expires time.Duratio
 	return w.End("", nil)
 }
 
-// grantedBy is for how long the carrier registered us: what it says of our Contact, else of all, else what we asked for.
+// grantedBy is for how long the carrier registered us: what it says of our Contact, else of all, else what we asked for, which is also the most that
+// it may grant (RFC 3261 10.3): an operator who asks for ten minutes does not want a carrier that has forgotten us to go unnoticed for a day. 0: it did not.
 func (r *enrolment) grantedBy(m *message.Message, asked time.Duration) time.Duration {
 	r.mu.Lock()
 	ours := r.is.Contact
@@ -497,10 +501,13 @@ func (r *enrolment) grantedBy(m *message.Message, asked time.Duration) time.Dura
 			seconds, ok = n, true
 		}
 	}
-	if !ok {
+	switch {
+	case !ok:
 		return asked
+	case seconds == 0:
+		return 0
 	}
-	return min(max(time.Duration(seconds)*time.Second, minEnrolment), 24*time.Hour)
+	return min(max(time.Duration(seconds)*time.Second, minEnrolment), asked)
 }
 
 // minEnrolment is the shortest time that we take from a carrier: one that says less would make us ask without end.

@@ -193,3 +193,36 @@ func TestATrunkThatIsDisabledLeaves(t *testing.T) {
 		}
 	})
 }
+
+// A carrier that grants no time has not registered us, and one that grants more than we asked for is asked again when we wanted to.
+func TestWhatACarrierGrants(t *testing.T) {
+	for _, c := range []struct {
+		name, lines string
+		state       EnrolmentState
+		asked       int // in ten minutes
+		until       time.Duration
+	}{
+		{"none", "Expires: 0", Failed, 5, 0},
+		{"none for us", "Contact: <sip:other@192.0.2.9>;expires=30, OURS;expires=0\nExpires: 600", Failed, 5, 0},
+		{"a moment", "Expires: 1", Enrolled, 38, 20 * time.Second},
+		{"what we asked for", "X: y", Enrolled, 2, 600 * time.Second},
+		{"a century", "Expires: 4294967295", Enrolled, 2, 600 * time.Second},
+		{"no number", "Expires: 99999999999999999999", Enrolled, 2, 600 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			enrolling(t, func(w *world, _ *atomic.Pointer[account.Trunk]) {
+				asked, last := 0, time.Time{}
+				for began := time.Now(); time.Since(began) < 10*time.Minute; {
+					if m, err := w.carrier.next(time.Second); err == nil {
+						asked, last = asked+1, time.Now()
+						answerTo(w.carrier, m, "200 OK", strings.ReplaceAll(c.lines, "OURS", string(m.Get(message.HContact))))
+					}
+				}
+				is := w.edge.Enrolments()["one"]
+				if is.State != c.state || asked != c.asked || c.until > 0 && is.Until.Sub(last) > c.until || c.until == 0 && !is.Until.IsZero() {
+					t.Errorf("asked %d times, until %s: %+v", asked, is.Until.Sub(last), is)
+				}
+			})
+		})
+	}
+}
