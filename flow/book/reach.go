@@ -97,16 +97,20 @@ func (b *Book) furtherNumbers(line string, texts []string) (all []account.Number
 	return all, nil
 }
 
-// numbersIn reads one number, or a range of them: the number, '-', and the digits that the last ends with.
+// numbersIn reads one number, or a range of them: the number, '-', and the digits that the last ends with. Where numbers differ in length, "+49 30 1234567-69"
+// could be either, and is neither.
 func (b *Book) numbersIn(line, text string) (n account.Numbers, err error) {
+	invalid := &Invalid{"numbers", clip(text), "numbers or ranges such as 020 7946 0100-0199"}
+	at := strings.LastIndexByte(text, '-')
 	first, err := b.lineNumber(line, text)
 	if err == nil && first != "" {
+		if at >= 0 && strings.TrimSpace(text[at+1:]) != "" && b.isNumber(text[:at]) {
+			return n, &Invalid{"numbers", clip(text), "a number without '-', or each number by itself: this may be one number or a range"}
+		}
 		n.First, err = strconv.ParseUint(first, 10, 64)
 		n.Last = n.First
 		return n, err
 	}
-	invalid := &Invalid{"numbers", clip(text), "numbers or ranges such as 020 7946 0100-0199"}
-	at := strings.LastIndexByte(text, '-')
 	if errors.Is(err, store.ErrExists) || at < 0 {
 		return n, takenOr(err, invalid)
 	}
@@ -127,6 +131,12 @@ func (b *Book) numbersIn(line, text string) (n account.Numbers, err error) {
 		}
 	}
 	return n, nil
+}
+
+// isNumber says that a text is a number that some line could have.
+func (b *Book) isNumber(text string) bool {
+	number, err := b.lineNumber("", text)
+	return err == nil && number != "" || errors.Is(err, store.ErrExists)
 }
 
 // takenOr says that somebody else has a number, or else that it is none.

@@ -28,18 +28,20 @@ func TestReach(t *testing.T) {
 		return err
 	}
 	for name, r := range map[string]book.Reach{
-		"an emergency number":     {Short: ptr("99")},
-		"a long short number":     {Short: ptr("20011")},
-		"no number":               {Numbers: &[]string{"21"}},
-		"a range that ends early": {Numbers: &[]string{"020 7946 0199-0100"}},
-		"a range of what is none": {Numbers: &[]string{"0909 879 0100-0199", "02-04"}},
-		"more than a thousand":    {Numbers: &[]string{"020 7946 0000-1000"}},
-		"a number twice":          {Numbers: &[]string{"020 7946 0100-0199", "020 7946 0150"}},
-		"itself":                  {Members: &[]string{"acme-1"}},
-		"another's line":          {Members: &[]string{"other-1"}},
-		"a line twice":            {Members: &[]string{"acme-2", "acme-2"}},
-		"no line":                 {Members: &[]string{"acme-9"}},
-		"a moment":                {Each: ptr(time.Second)},
+		"an emergency number":               {Short: ptr("99")},
+		"a long short number":               {Short: ptr("20011")},
+		"no number":                         {Numbers: &[]string{"21"}},
+		"a range that ends early":           {Numbers: &[]string{"020 7946 0199-0100"}},
+		"a range of what is none":           {Numbers: &[]string{"0909 879 0100-0199", "02-04"}},
+		"more than a thousand":              {Numbers: &[]string{"020 7946 0000-1000"}},
+		"a number twice":                    {Numbers: &[]string{"020 7946 0100-0199", "020 7946 0150"}},
+		"a number or a range":               {Numbers: &[]string{"+49 30 1234567-69"}},
+		"one of five digits or two of four": {Numbers: &[]string{"016977 2345-6"}},
+		"itself":                            {Members: &[]string{"acme-1"}},
+		"another's line":                    {Members: &[]string{"other-1"}},
+		"a line twice":                      {Members: &[]string{"acme-2", "acme-2"}},
+		"no line":                           {Members: &[]string{"acme-9"}},
+		"a moment":                          {Each: ptr(time.Second)},
 	} {
 		if invalid := (*book.Invalid)(nil); !errors.As(edit("acme-1", r), &invalid) {
 			t.Errorf("%s is taken", name)
