@@ -29,13 +29,16 @@ func (s *Server) listNumbers(_ context.Context, c book.CustomerView, _ *api.Numb
 	return api.List[api.Number]{Items: s.numbersOf(&c)}, nil
 }
 
-// numbersOf are the numbers of a customer's lines, those that it has proved, and those to which a code was sent.
+// numbersOf are the numbers of a customer's lines, ranges of them included, those that it has proved, and those to which a code was sent.
 func (s *Server) numbersOf(c *book.CustomerView) []api.Number {
 	out, zone := []api.Number{}, s.d.Book.Zone(c.ID)
 	at := func(t time.Time) *time.Time { t = in(zone, t); return &t }
 	for _, l := range s.d.Book.Lines(c.ID, "", book.MaxLines) {
 		if l.Number() != "" {
 			out = append(out, api.Number{Number: "+" + l.Number(), State: "line", Line: l.Handle()})
+		}
+		for _, text := range l.NumberTexts() {
+			out = append(out, api.Number{Number: text, State: "line", Line: l.Handle()})
 		}
 	}
 	slices.SortFunc(out, func(a, b api.Number) int { return cmp.Compare(a.Number, b.Number) })

@@ -11,7 +11,7 @@ const (
 
 // Number is one that the lines of a customer may present, or that is to be proved.
 type Number struct {
-	Number string     `json:"number" doc:"E.164 with +"`
+	Number string     `json:"number" doc:"E.164 with +; of a line also a range, +442079460100-0199"`
 	State  string     `json:"state" enum:"line,verified,code-sent,waiting" doc:"line: of a line of the customer's; verified: lines may present it; code-sent: the code that was sent to it is to be given; waiting: proved, and to be presented when the customer's wait is over"`
 	Line   string     `json:"line,omitempty" doc:"the line that has it"`
 	How    string     `json:"how,omitempty" enum:"call,text,staff" doc:"how it was proved, or how the code was sent; staff: they saw evidence"`
