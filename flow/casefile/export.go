@@ -81,9 +81,9 @@ func (c *Casefile) Export(ctx context.Context, w io.Writer, q *Request, now time
 		{"facts.jsonl", d.jsonl}, // names the places of rows in the proofs
 		{verifierFile, text(evidence.Verifier())},
 		{"disclosure/software.txt", text(software(q.Version))},
-		{"disclosure/faults.txt", text(strings.Join(knownOn(faultsText, d.from, d.until), "\n") + "\n")},
-		{"disclosure/changes.txt", text(q.Changes)},
-		{"disclosure/checks.txt", text(q.Checks)},
+		{"disclosure/faults.txt", text(d.faultsFile())},
+		{"disclosure/changes.txt", text(d.changesFile())},
+		{"disclosure/checks.txt", text(d.checksFile())},
 		{"disclosure/second-rater.csv", d.recounted},
 	} {
 		if err := z.add(f.name, f.write); err != nil {
@@ -175,9 +175,9 @@ journal.evidence             the same rows with the proofs that they were in the
 verify.py                    checks the proofs; it needs nothing but Python 3
 files.signed                 the sum of each file of this archive, signed
 disclosure/software.txt      the program that carried, priced and judged the calls
-disclosure/faults.txt        its faults that were known on those days: opened, closed, id, what it does
-disclosure/changes.txt       what has changed in it
-disclosure/checks.txt        what it says of its own state
+disclosure/faults.txt        its known faults that were not corrected by those days: opened, closed, id, what it does; or that there is none
+disclosure/changes.txt       what has changed in it; or that nothing is recorded
+disclosure/checks.txt        what it said of its own state when this file was made; or that nothing is recorded
 disclosure/second-rater.csv  each price, worked out a second time by other code
 
 How to check it

@@ -20,22 +20,77 @@ import (
 //go:embed faults.txt
 var faultsText string
 
-// knownOn are the faults that were known and open on the days of a case, or are now.
-func knownOn(text string, from, until time.Time) (out []string) {
+// knownSince are the faults that were not corrected before the day of an instant, also those that were found later: they were in the program then.
+func knownSince(text string, from time.Time) (out []string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		fields := strings.SplitN(line, " ", 4)
 		if strings.HasPrefix(line, "#") || len(fields) < 4 {
 			continue
 		}
-		opened, err := time.Parse(time.DateOnly, fields[0])
-		closed, still := time.Parse(time.DateOnly, fields[1])
-		if err != nil || still == nil && closed.Before(from) || still == nil && opened.After(until) {
+		closed, open := time.Parse(time.DateOnly, fields[1])
+		if open == nil && closed.AddDate(0, 0, 1).Before(from) { // it was there on the day on which it was closed
 			continue
 		}
 		out = append(out, line)
 	}
 	return out
+}
+
+// period is the time that the pack is about, in words: an empty list must say of which days it is empty.
+func (d *document) period() string {
+	if d.from.IsZero() {
+		return fmt.Sprintf("up to %s, when this file was made (the case has no calls)", stamp(d.now))
+	}
+	return fmt.Sprintf("from the first call of the case, %s, to %s, when this file was made", stamp(d.from), stamp(d.now))
+}
+
+// days are those of the calls, in words.
+func (d *document) days() string {
+	if d.from.IsZero() {
+		return "before this file was made (the case has no calls)"
+	}
+	return fmt.Sprintf("between the first call of the case, %s, and the end of the last, %s", stamp(d.from), stamp(d.until))
+}
+
+func (d *document) noFaults() string {
+	return "No fault of the program is known that was open " + d.days() + ", or that was found since and was in it then."
+}
+
+func (d *document) noChanges() string {
+	return "No change of the program is recorded for the time " + d.period() + ": this build has no changelog."
+}
+
+// checksThen says which self-tests the file cannot have. The program keeps no results, so those of the days of the calls are none.
+func (d *document) checksThen() string {
+	return "No self-test is recorded for the days of the calls (" + d.days() + "): the program keeps no results of earlier ones."
+}
+
+func (d *document) noChecks() string {
+	return "No self-test is recorded for the time " + d.period() + "."
+}
+
+func (d *document) faults() []string { return knownSince(faultsText, d.from) }
+
+func (d *document) faultsFile() string {
+	if all := d.faults(); len(all) > 0 {
+		return strings.Join(all, "\n") + "\n"
+	}
+	return d.noFaults() + "\n"
+}
+
+func (d *document) changesFile() string {
+	if strings.TrimSpace(d.q.Changes) == "" {
+		return d.noChanges() + "\n"
+	}
+	return d.q.Changes
+}
+
+func (d *document) checksFile() string {
+	if strings.TrimSpace(d.q.Checks) == "" {
+		return d.noChecks() + "\n"
+	}
+	return strings.TrimRight(d.q.Checks, "\n") + "\n\n" + d.checksThen() + "\n"
 }
 
 // software is what this program was built from.

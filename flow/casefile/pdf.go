@@ -53,7 +53,7 @@ func (d *document) pdf(w io.Writer) error {
 		d.f.CellFormat(0, 5, d.text(fmt.Sprintf("Case %d, made %s, page %d", d.q.Case, d.at(d.now), d.f.PageNo())), "", 0, "R", false, 0, "")
 	})
 	d.f.AddPage()
-	for _, part := range []func(){d.head, d.sums, d.short, d.promises, d.timeline, d.stopped, d.settings, d.second, d.calls, d.checking} {
+	for _, part := range []func(){d.head, d.sums, d.short, d.promises, d.timeline, d.stopped, d.settings, d.second, d.program, d.calls, d.checking} {
 		part()
 	}
 	return d.f.Output(w)
@@ -389,6 +389,29 @@ func (d *document) second() {
 	}
 	d.title("The prices, worked out again")
 	d.say("A second rater, which shares no code with the first, comes to the same price for %s, to another for %d, and cannot price %d. Each is in disclosure/second-rater.csv.", some(same, "call"), other, unknown)
+}
+
+// program says of the software what the folder disclosure has, and what it cannot have.
+func (d *document) program() {
+	d.title("The program")
+	d.say("Version %s; disclosure/software.txt says what it was built from.", cmp.Or(plain(d.q.Version, 100), "(not named)"))
+	faults := d.faults()
+	if len(faults) == 0 {
+		d.say("%s", d.noFaults())
+	}
+	for _, f := range faults {
+		d.say("A known fault that had not been corrected by then (opened, closed, name, what it does): %s", f)
+	}
+	if strings.TrimSpace(d.q.Changes) == "" {
+		d.say("%s", d.noChanges())
+	} else {
+		d.say("What has changed in it, up to this version, is in disclosure/changes.txt.")
+	}
+	if strings.TrimSpace(d.q.Checks) == "" {
+		d.say("%s", d.noChecks())
+	} else {
+		d.say("What it said of its own state when this file was made is in disclosure/checks.txt. %s", d.checksThen())
+	}
 }
 
 var columns = []struct {
