@@ -104,6 +104,37 @@ func due(t *testing.T, s store.Store, first, n int, line string) {
 	}
 }
 
+// theDue are read in their order and a page at a time, those with a bill in the making among them.
+func theDue(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i, account := range []string{"d", "b", "e", "b", "a", "c"} {
+		c := Call(i+1, "a")
+		c.Account = account
+		apply(t, s, Open(c, money.Pound, In("p", 1000*money.Pound)), Settle(c, money.Pound))
+	}
+	begun, err := s.DueCalls(ctx, "c", "", ID(99), 1)
+	ok(t, err)
+	_, err = s.StepBill(ctx, store.BillStep{Bill: store.Bill{Customer: "c", From: someday, Until: someday.Add(time.Hour), By: "tom"}, Calls: begun})
+	ok(t, err)
+	for _, c := range []struct {
+		below int
+		after string
+		limit int
+		want  []string
+	}{
+		{99, "", 3, []string{"a", "b", "c"}},
+		{99, "c", 3, []string{"d", "e"}},
+		{99, "b", 1, []string{"c"}},
+		{99, "e", 3, nil},
+		{3, "", 9, []string{"b", "c", "d"}}, // the calls of the others are later
+		{1, "", 9, []string{"c"}},
+	} {
+		who, err := s.DueCustomers(ctx, ID(c.below), c.after, c.limit)
+		ok(t, err)
+		same(t, fmt.Sprintf("%d below %d after %q", c.limit, c.below, c.after), who, c.want)
+	}
+}
+
 func theBills(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	due(t, s, 1, 3, "a")

@@ -43,6 +43,7 @@ var accounts = []struct {
 	{"Seals", seals},
 	{"Settling", settling},
 	{"TheBooks", theBooks},
+	{"TheDue", theDue},
 	{"TheBills", theBills},
 	{"CreditsByHand", creditsByHand},
 	{"CallsAreLeft", callsAreLeft},
