@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -280,7 +281,7 @@ func (d *document) csv(w io.Writer) error {
 		r, v := &d.records[i], &d.verdicts[i]
 		row := []string{
 			string(r.ID), stamp(r.Begun), stamp(r.AnsweredAt), stamp(r.Ended), handle(r.Line), r.Dialled, r.Number, r.Country, r.Class, r.Rate, r.Source, r.UserAgent,
-			fmt.Sprint(r.Talk.Seconds()), fmt.Sprint(int64(r.Retail)), money.Billing().Amount(r.Retail), string(r.By), r.Text,
+			decimals(r.Talk.Seconds()), fmt.Sprint(int64(r.Retail)), money.Billing().Amount(r.Retail), string(r.By), r.Text,
 			string(v.Outcome), strings.Join(texts(v.Broken()), " "), strings.Join(texts(v.Missed()), " "), strings.Join(v.Missing, "; "),
 		}
 		for i := range row {
@@ -331,6 +332,9 @@ func (d *document) jsonl(w io.Writer) error {
 	}
 	return nil
 }
+
+// decimals is a number without an exponent, which many a reader of CSV takes for a text.
+func decimals(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 func stamp(t time.Time) string {
 	if t.IsZero() {

@@ -16,6 +16,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/fact"
+	"ringfence/core/liability"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
 	"ringfence/state/store"
@@ -201,5 +202,17 @@ func BenchmarkExport(b *testing.B) {
 	ids := h.many(10_000)
 	for b.Loop() {
 		must(b, h.file.Export(context.Background(), io.Discard, &Request{Case: 1, Customer: "acme", Name: "Acme", Calls: ids}, time.Now()))
+	}
+}
+
+// TestSecondsHaveNoExponent: a call of some microseconds is written so that a spreadsheet adds it up.
+func TestSecondsHaveNoExponent(t *testing.T) {
+	d := &document{records: []call.CDR{{ID: "a", Talk: 9468 * time.Nanosecond}, {ID: "b", Talk: 90 * 24 * time.Hour}}, verdicts: make([]liability.Verdict, 2)}
+	var b bytes.Buffer
+	must(t, d.csv(&b))
+	rows, err := csv.NewReader(&b).ReadAll()
+	must(t, err)
+	if rows[0][12] != "talk_seconds" || rows[1][12] != "0.000009468" || rows[2][12] != "7776000" {
+		t.Errorf("%q", rows)
 	}
 }

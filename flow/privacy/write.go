@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -113,6 +114,8 @@ func text(v any) string {
 		return cell(x)
 	case json.RawMessage:
 		return cell(string(x))
+	case float64: // without an exponent, which many a reader takes for a text
+		return strconv.FormatFloat(x, 'f', -1, 64)
 	case []string:
 		return cell(strings.Join(x, " "))
 	}
