@@ -12,6 +12,9 @@ import (
 	"ringfence/flow/desk"
 )
 
+// pastDays is for how long the sample provider has been there: longer than the week of its calls.
+const pastDays = 8
+
 // openCasefile builds what judges calls.
 func (a *App) openCasefile(context.Context) (err error) {
 	own, err := liability.ParseWordings(a.cfg.Provider.Promises)
@@ -20,7 +23,7 @@ func (a *App) openCasefile(context.Context) (err error) {
 	}
 	first := time.Time{}
 	if a.cfg.DemoLife { // it has a week of calls behind it
-		first = time.Now().AddDate(0, 0, -8)
+		first = time.Now().AddDate(0, 0, -pastDays)
 	}
 	a.casefile, err = casefile.New(casefile.Options{
 		First: first,

@@ -200,6 +200,10 @@ func (a *App) demoLines(ctx context.Context) error {
 			return err
 		}
 	}
+	var since time.Time
+	if a.cfg.DemoLife { // no line is younger than its calls
+		since = time.Now().AddDate(0, 0, -pastDays)
+	}
 	var passwords strings.Builder
 	for _, l := range lines {
 		if _, ok := a.book.LineCalled(l.id); ok {
@@ -207,7 +211,7 @@ func (a *App) demoLines(ctx context.Context) error {
 		}
 		owner, _ := a.book.CustomerCalled(l.customer) // added above
 		_, password, err := a.book.AddLine(ctx, byDemo, book.NewLine{
-			ID: l.id, Customer: owner.ID, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set},
+			ID: l.id, Customer: owner.ID, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set}, Since: since,
 		})
 		if err != nil {
 			return err

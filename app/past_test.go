@@ -44,6 +44,10 @@ func TestTheDemonstrationHasAPast(t *testing.T) {
 	if !verdict.Dated || verdict.Stated.After(stolen.Items[0].Begun) {
 		t.Errorf("the promises are of %v, and the call of %v", verdict.Stated, stolen.Items[0].Begun)
 	}
+	var line api.LineDetail
+	if p.get("/v1/lines/2032", &line); line.Created.After(calls.Items[len(calls.Items)-1].Begun) {
+		t.Errorf("the line was added at %v, after its call of %v", line.Created, calls.Items[len(calls.Items)-1].Begun)
+	}
 	var owed api.CaseSettlement
 	p.get("/v1/cases/1/settlement", &owed)
 	if len(owed.Past) != 1 || len(owed.Plans) != 1 || owed.Past[0].Given <= 0 || owed.Plans[0].Rest <= 0 {

@@ -66,6 +66,36 @@ func (f Field) String() string {
 	return fields[f].name
 }
 
+// words are the fields as pages and documents call them.
+var words = [NumFields]string{
+	NationalCeiling:      "National calls, up to",
+	InternationalCeiling: "International calls, up to",
+	Premium:              "Premium-rate numbers",
+	Satellite:            "Satellites",
+	Personal:             "Personal numbers (070)",
+	Pager:                "Pagers (076)",
+	MaxCalls:             "Concurrent calls",
+	MaxInternational:     "Concurrent calls abroad",
+	CallsPerMinute:       "New calls in a minute",
+	CallsPerSecond:       "New calls in a second",
+	LongestCall:          "Longest duration of a call",
+	LineDayCap:           "Most in a day",
+	LineMonthCap:         "Most in a month",
+	AccountDayCap:        "Most in a day, all lines",
+	AccountMonthCap:      "Most in a month, all lines",
+	LineWarning:          "We warn you at",
+	AccountWarning:       "We warn you at, all lines",
+	Watch:                "Watch for unusual calls",
+}
+
+// Words is what the pages call the field: "National calls, up to".
+func (f Field) Words() string {
+	if f >= NumFields {
+		return f.String()
+	}
+	return words[f]
+}
+
 // Unit says what the field counts.
 func (f Field) Unit() Unit { return fields[f].unit }
 

@@ -16,6 +16,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/html"
+
+	"ringfence/core/account"
 )
 
 // keyLike is how keys look; no other text of this package does.
@@ -186,6 +188,15 @@ func TestCatalogue(t *testing.T) {
 	for _, bad := range []string{"[a]\nx one\nx two", "[a]\nx"} {
 		if _, err := readCatalogue(bad); err == nil {
 			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+// TestSettingsHaveOneName: the pages call a setting what the PDF of a case file does.
+func TestSettingsHaveOneName(t *testing.T) {
+	for f := range account.NumFields {
+		if on := english.texts["line.set-"+word(f.String())]; len(on) != 1 || on[0] != f.Words() {
+			t.Errorf("%s is %q on the pages, and %q in documents", f, on, f.Words())
 		}
 	}
 }

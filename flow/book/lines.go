@@ -26,6 +26,7 @@ type NewLine struct {
 	HA1        *secret.HA1 // instead of a password: its hashes in the book's realm; SHA256 may be zero
 	NoPassword bool        // the line cannot log in
 	Edit       LineEdit
+	Since      time.Time // when it was added; zero: now. The sample provider has a past
 }
 
 // LineEdit changes what is not nil. Number is as people write it, "" takes it away.
@@ -118,7 +119,7 @@ func (b *Book) addLines(ctx context.Context, actor string, ns []NewLine, dry boo
 		}
 	}
 	for i, n := range ns {
-		if all[i], passwords[i], err = b.newLine(n, now); err != nil {
+		if all[i], passwords[i], err = b.newLine(n, since(n, now)); err != nil {
 			wrong(i, err)
 			continue
 		}
@@ -137,7 +138,7 @@ func (b *Book) addLines(ctx context.Context, actor string, ns []NewLine, dry boo
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
-		facts[i] = factOf[fact.LineAdded](now, actor, a.ID, a.Customer, nil, lineFacts(a))
+		facts[i] = factOf[fact.LineAdded](a.Created, actor, a.ID, a.Customer, nil, lineFacts(a))
 	}
 	if err := b.wrote(b.db.PutLines(ctx, all, facts...)); err != nil {
 		return nil, nil, err
@@ -154,6 +155,13 @@ func (b *Book) addLines(ctx context.Context, actor string, ns []NewLine, dry boo
 	}
 	b.disown(ctx)
 	return lines, passwords, nil
+}
+
+func since(n NewLine, now time.Time) time.Time {
+	if n.Since.IsZero() {
+		return now
+	}
+	return n.Since.UTC().Truncate(time.Microsecond)
 }
 
 // newLine validates a line to be and seals its password.

@@ -1,7 +1,9 @@
 package casefile
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -198,6 +200,13 @@ var titles = map[liability.Promise]string{
 	liability.Watch: "International watch",
 }
 
+func titled(all []liability.Promise) (out []string) {
+	for _, p := range all {
+		out = append(out, cmp.Or(titles[p], string(p)))
+	}
+	return out
+}
+
 func (d *document) promises() {
 	d.title("What was promised, and what became of it")
 	for _, w := range words(d.verdicts) {
@@ -255,16 +264,25 @@ var eventWords = map[string]string{
 func (d *document) timeline() {
 	d.title("What happened, and when")
 	type hour struct {
+		first, last    time.Time // an hour is told at the first of its calls, so that nothing stands before what it followed
 		calls, refused int
 		retail         money.Micro
 	}
 	hours := map[time.Time]*hour{}
-	of := func(t time.Time) *hour {
-		t = t.Truncate(time.Hour)
-		if hours[t] == nil {
-			hours[t] = &hour{}
+	of := func(at time.Time) *hour {
+		t := at.UTC().Truncate(time.Hour)
+		h := hours[t]
+		if h == nil {
+			h = &hour{first: at, last: at}
+			hours[t] = h
 		}
-		return hours[t]
+		if at.Before(h.first) {
+			h.first = at
+		}
+		if at.After(h.last) {
+			h.last = at
+		}
+		return h
 	}
 	for i := range d.records {
 		h := of(d.records[i].Begun)
@@ -283,20 +301,67 @@ func (d *document) timeline() {
 		if f.Kind == fact.KindCallRefused {
 			of(f.At).refused++
 		} else if words := eventWords[f.Kind]; words != "" {
-			all = append(all, event{f.At, fmt.Sprintf("Line %s %s (row %d).", handle(f.Line), words, f.Seq)})
+			all = append(all, event{f.At, fmt.Sprintf("Line %s %s%s (row %d).", handle(f.Line), words, changed(f), f.Seq)})
 		}
 	}
-	for _, t := range slices.SortedFunc(maps.Keys(hours), time.Time.Compare) {
-		h := hours[t]
-		all = append(all, event{t, fmt.Sprintf("In the hour from here on, %s of the case began, charged %s, and %s.", some(h.calls, "call"), money.Billing().Amount(h.retail), refused(h.refused))})
+	for _, h := range hours {
+		all = append(all, event{h.first, fmt.Sprintf("From here to %s, %s of the case began, charged %s, and %s.", h.last.In(d.zone).Format("15:04:05"), some(h.calls, "call"), money.Billing().Amount(h.retail), refused(h.refused))})
 	}
-	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	slices.SortFunc(all, func(a, b event) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.text, b.text)) })
 	for _, e := range all[:min(len(all), mostEvents)] {
 		d.say("%s  %s", d.at(e.at), e.text)
 	}
 	if more := len(all) - mostEvents; more > 0 {
 		d.say("%d more are in facts.jsonl.", more)
 	}
+}
+
+// setting is a setting with its value, as the pages call it.
+func setting(f account.Field, n int64) string {
+	text := f.Words() + ": " + account.Format(f, n)
+	if f.Unit() == account.UnitRate && n > 0 {
+		text += " a minute"
+	}
+	return text
+}
+
+// changed names the settings that a fact says were changed, with what they were set to.
+func changed(f *fact.Row) string {
+	var b struct{ Before, After map[string]json.RawMessage }
+	switch f.Kind {
+	case fact.KindSettingChanged, fact.KindLineChanged:
+	default:
+		return ""
+	}
+	if json.Unmarshal(f.Body, &b) != nil {
+		return ""
+	}
+	var parts []string
+	for field := range account.NumFields {
+		was, is := b.Before[field.String()], b.After[field.String()]
+		if bytes.Equal(was, is) {
+			continue
+		}
+		var v struct{ N int64 }
+		switch {
+		case len(is) == 0:
+			parts = append(parts, field.Words()+": no word of its own any more")
+		case json.Unmarshal(is, &v) == nil:
+			parts = append(parts, setting(field, v.N))
+		}
+	}
+	if was, is := b.Before["nets"], b.After["nets"]; !bytes.Equal(was, is) {
+		var nets []string
+		if _ = json.Unmarshal(is, &nets); len(nets) == 0 { // also without any
+			parts = append(parts, "IP lock: none any more")
+		} else {
+			parts = append(parts, "IP lock: "+strings.Join(nets, ", "))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + plain(strings.Join(parts, "; "), 300)
 }
 
 func refused(n int) string {
@@ -344,7 +409,7 @@ func (d *document) settings() {
 		}
 		var parts []string
 		for f := range account.NumFields {
-			parts = append(parts, f.String()+" "+account.Format(f, e.Values[f]))
+			parts = append(parts, setting(f, e.Values[f]))
 		}
 		for _, list := range e.Nets { // each of them must let an address in
 			parts = append(parts, "IP lock "+strings.Trim(fmt.Sprint(list), "[]"))
@@ -452,7 +517,7 @@ func (d *document) calls() {
 		r, v := &d.records[i], &d.verdicts[i]
 		verdict := v.Words()
 		if b := v.Broken(); len(b) > 0 {
-			verdict += ": " + strings.Join(texts(b), ", ")
+			verdict += ": " + strings.Join(titled(b), ", ")
 		}
 		row("", r.Begun.In(d.zone).Format("2006-01-02 15:04:05 MST"), handle(r.Line), cmp.Or(r.Number, r.Dialled), r.Source, r.UserAgent, r.Talk.Round(time.Second).String(),
 			money.Billing().Amount(r.Retail), settings[r.ID], verdict)
