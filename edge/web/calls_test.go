@@ -103,6 +103,34 @@ func (p *past) up(line string, talk time.Duration) call.ID {
 	return call.ID(text[:])
 }
 
+// TestRefusedOnTheOverview: what is the same to people is counted together, and only of this customer and this week.
+func TestRefusedOnTheOverview(t *testing.T) {
+	p := newPast(t)
+	b := p.prove("ana", person.Reader)
+	if d := p.shows("none", b.get("/"), "Nothing was refused this week."); len(d.all("section[data-part=refused] li")) != 0 {
+		t.Error("rows of nothing")
+	}
+	national := func(c *call.CDR) { cuba(c); c.Reason = "over-national-ceiling" }
+	for range 3 {
+		p.record(time.Hour, "2001", cuba)
+	}
+	p.record(2*time.Hour, "2002", national)
+	p.record(time.Hour, "2001", func(c *call.CDR) { cuba(c); c.Reason = "line-locked" })
+	for _, reason := range []string{"premium-barred", "line-day-cap", "number-invalid"} {
+		p.record(time.Hour, "2001", func(c *call.CDR) { cuba(c); c.Reason = reason })
+	}
+	p.record(time.Hour, "2002", enemy)
+	p.record(10*24*time.Hour, "2001", cuba) // long ago
+	p.record(time.Hour, "3001", cuba)       // another's
+	p.record(time.Hour, "2001", nil)
+	d := p.shows("some", b.get("/"), "9 calls", "Over ceiling", "Line locked", "and 1 for other reasons")
+	rows := d.all("section[data-part=refused] li")
+	if len(rows) != 5 || text(rows[0]) != "Over ceiling 4" {
+		t.Errorf("%d rows, the first %q", len(rows), text(rows[0]))
+	}
+	p.shows("the list behind it", b.get("/calls?period=week&result=refused"), "9 calls")
+}
+
 func TestCalls(t *testing.T) {
 	p := newPast(t)
 	b := p.prove("ana", person.Reader)

@@ -20,6 +20,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
+	"ringfence/flow/records"
 	"ringfence/flow/watch"
 )
 
@@ -49,6 +50,7 @@ type overviewView struct {
 	Used     usedView
 	Lines    linesView
 	Calls    callsView
+	Refused  refusedView
 	Worth    []worthView
 	NoWorth  string // why nothing is in Worth
 	History  string // path of it
@@ -111,6 +113,20 @@ type callRow struct {
 	cost       money.Micro
 }
 
+// refusedView is what was refused within a week, and why.
+type refusedView struct {
+	Fault, Sum, Path string // no Path: calls are shown to nobody here, or not to this person
+	Rows             []refusedRow
+	Rest             string
+}
+
+type refusedRow struct {
+	Why   string
+	Calls string
+	Meter meter
+	calls int64
+}
+
 // worthView is one thing that is worth doing.
 type worthView struct {
 	Icon, Title, Text string
@@ -149,7 +165,7 @@ func (s *Server) front(q *query) (page, error) {
 		return page{}, errMissing
 	}
 	n := s.look(q)
-	v := overviewView{Exposure: s.exposureOf(q, n), Used: s.usedOf(q, n), Lines: s.linesOf(q, n), Calls: s.callsOf(q, n), History: s.known("/history")}
+	v := overviewView{Exposure: s.exposureOf(q, n), Used: s.usedOf(q, n), Lines: s.linesOf(q, n), Calls: s.callsOf(q, n), Refused: s.refusedOf(q), History: s.known("/history")}
 	v.Banners = s.questions(q, n)
 	if v.More = len(v.Banners) - shownItems; v.More > 0 {
 		v.Banners = v.Banners[:shownItems]
@@ -271,6 +287,46 @@ func capWord(p policy.Purse) word {
 		return "lines.cap-account-day"
 	}
 	return "lines.cap-account-month"
+}
+
+// refusedOf counts the calls that were refused within a week by what people are told of why: several reasons can be the same to them.
+func (s *Server) refusedOf(q *query) (v refusedView) {
+	if s.d.Records == nil || q.may("list-cdrs") != nil {
+		return v
+	}
+	v.Path = callsAt("/calls", nil, "result", string(records.Refused), "period", string(records.Week))
+	all, part, err := s.d.Records.Refused(q.Context(), q.Customer, records.Week, q.now)
+	if err != nil {
+		v.Fault = s.unread(q, q.t("overview.part-refused"), err)
+		return v
+	}
+	var sum int64
+	for _, x := range all {
+		sum += x.Calls
+		why := s.result(q, x.Reason)
+		at := slices.IndexFunc(v.Rows, func(r refusedRow) bool { return r.Why == why })
+		if at < 0 {
+			at, v.Rows = len(v.Rows), append(v.Rows, refusedRow{Why: why})
+		}
+		v.Rows[at].calls += x.Calls
+	}
+	slices.SortStableFunc(v.Rows, func(a, b refusedRow) int { return cmp.Compare(b.calls, a.calls) })
+	rest := sum
+	v.Rows = v.Rows[:min(len(v.Rows), shownCalls)]
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		rest -= r.calls
+		r.Calls = grouped(r.calls)
+		r.Meter = newMeter(q.t("overview.refused-of", "n", r.Calls, "all", grouped(sum)), money.Micro(sum), meterPart{"m-spent", money.Micro(r.calls)})
+		r.Meter.Thin = true
+	}
+	if v.Sum = q.t("overview.refused-n", "n", sum); part {
+		v.Sum = q.t("overview.refused-most", "n", grouped(sum))
+	}
+	if rest > 0 {
+		v.Rest = q.t("overview.refused-rest", "n", rest)
+	}
+	return v
 }
 
 func (s *Server) exposureOf(q *query, n *nowView) exposureView {

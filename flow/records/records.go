@@ -3,6 +3,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -279,6 +280,26 @@ func (r *Records) ByLine(ctx context.Context, q *Query, now time.Time) ([]Part, 
 		out = append(out, p)
 	}
 	return out, err
+}
+
+// Why is how many calls were refused for a reason.
+type Why struct {
+	Reason string // a code, as a record has it
+	Calls  int64
+}
+
+// Refused counts the refused calls of a customer in a period by reason, the most frequent first; part: there are more, only the newest were counted.
+func (r *Records) Refused(ctx context.Context, customer string, p Period, now time.Time) (all []Why, part bool, err error) {
+	f := r.filter(&Query{Customer: customer, Period: p, Result: Refused}, now)
+	f.Limit = mostSummed
+	sums, err := r.o.Store.Sums(ctx, f, store.SumReason)
+	n := int64(0)
+	for i := range sums {
+		n += sums[i].Calls
+		all = append(all, Why{sums[i].Reason, sums[i].Calls})
+	}
+	slices.SortStableFunc(all, func(a, b Why) int { return cmp.Compare(b.Calls, a.Calls) })
+	return all, n >= mostSummed, err
 }
 
 // Sums are those of all that fits a query, and of each day.

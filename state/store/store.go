@@ -157,15 +157,16 @@ const (
 	SumAll     SumBy = iota
 	SumQuarter       // by the quarter of an hour in which they began
 	SumLineCountry
+	SumReason
 )
 
 // Quarter is how long a slot of SumQuarter is: the clocks of every zone differ by whole ones.
 const Quarter = 15 * time.Minute
 
-// CDRSum is what records come to. Of Slot, Line and Country it has what they were summed by.
+// CDRSum is what records come to. Of Slot, Line, Country and Reason it has what they were summed by.
 type CDRSum struct {
 	Slot                     int64 // quarters of an hour since 1970
-	Line, Country            string
+	Line, Country, Reason    string
 	Calls, Refused, Answered int64
 	Talk                     time.Duration
 	Retail                   money.Micro

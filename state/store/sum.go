@@ -30,6 +30,8 @@ func sumOf(c *call.CDR, by SumBy) CDRSum {
 		s.Slot = c.Begun.UnixMicro() / int64(Quarter/time.Microsecond)
 	case SumLineCountry:
 		s.Line, s.Country = c.Line, c.Country
+	case SumReason:
+		s.Reason = c.Reason
 	}
 	return s
 }
@@ -37,10 +39,10 @@ func sumOf(c *call.CDR, by SumBy) CDRSum {
 // MergeSums adds up sums of the same, and puts them in order.
 func MergeSums(parts []CDRSum) (out []CDRSum) {
 	slices.SortFunc(parts, func(a, b CDRSum) int {
-		return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Country, b.Country))
+		return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Country, b.Country), cmp.Compare(a.Reason, b.Reason))
 	})
 	for _, p := range parts {
-		if n := len(out) - 1; n >= 0 && out[n].Slot == p.Slot && out[n].Line == p.Line && out[n].Country == p.Country {
+		if n := len(out) - 1; n >= 0 && out[n].Slot == p.Slot && out[n].Line == p.Line && out[n].Country == p.Country && out[n].Reason == p.Reason {
 			s := &out[n]
 			s.Calls, s.Refused, s.Answered = s.Calls+p.Calls, s.Refused+p.Refused, s.Answered+p.Answered
 			s.Talk, s.Retail = s.Talk+p.Talk, s.Retail.Add(p.Retail)

@@ -246,6 +246,10 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 	if plan := planOf(t, db, disputed); strings.Contains(plan, "SCAN") || !strings.Contains(plan, "INDEX case_call_customer (customer=?") {
 		t.Errorf("%s: %s", disputed, plan)
 	}
+	refused := "SELECT reason, COUNT(*) FROM (SELECT reason FROM cdr WHERE account = 'a' AND id >= 'b' AND refused = 1 ORDER BY id DESC LIMIT 9) AS x GROUP BY reason"
+	if plan := planOf(t, db, refused); !strings.Contains(plan, "COVERING INDEX cdr_refused (account=? AND refused=? AND id>?)") {
+		t.Errorf("%s: %s", refused, plan)
+	}
 	facts := "SELECT seq FROM fact WHERE seq > 0 AND call IN ('a', 'b') AND substr(kind, 1, 13) = 'call.admitted' AND call <> '' ORDER BY seq LIMIT 50"
 	if plan := planOf(t, db, facts); !strings.Contains(plan, "INDEX fact_call (call=?") {
 		t.Errorf("%s: %s", facts, plan)

@@ -267,7 +267,11 @@ func cdrWhere(f *store.CDRFilter, ofLine []string) *where {
 	w.time("begun < ?", f.Until)
 	w.text("id >= ?", string(f.Since))
 	w.text("replace(number || ' ' || dialled, ?, '') <> number || ' ' || dialled", f.Digits)
-	if f.Outcome != "" {
+	switch f.Outcome {
+	case "":
+	case call.Refused: // as the index of refused calls has it
+		w.plain("refused = 1")
+	default:
 		w.and(outcome+" = ?", string(f.Outcome))
 	}
 	if f.Least > 0 {
@@ -293,20 +297,23 @@ func (s *Queries) Sums(ctx context.Context, f store.CDRFilter, by store.SumBy) (
 	return out, about("summing call records", err)
 }
 
-// summed are slot, line and country of each way to sum.
+// summed are slot, line, country and reason of each way to sum.
 var summed = map[store.SumBy]string{
-	store.SumAll: "0 AS slot, '' AS line, '' AS country", store.SumQuarter: "begun / 900000000 AS slot, '' AS line, '' AS country", store.SumLineCountry: "0 AS slot, line, country",
+	store.SumAll:         "0 AS slot, '' AS line, '' AS country, '' AS reason",
+	store.SumQuarter:     "begun / 900000000 AS slot, '' AS line, '' AS country, '' AS reason",
+	store.SumLineCountry: "0 AS slot, line, country, '' AS reason",
+	store.SumReason:      "0 AS slot, '' AS line, '' AS country, reason",
 }
 
 func (s *Queries) sums(ctx context.Context, f *store.CDRFilter, by store.SumBy, ofLine ...string) ([]store.CDRSum, error) {
 	w := cdrWhere(f, ofLine)
-	sql := "SELECT slot, line, country, COUNT(*), CAST(SUM(refused) AS BIGINT), CAST(SUM(CASE WHEN talk > 0 AND refused = 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(talk) AS BIGINT), CAST(SUM(retail) AS BIGINT) FROM (SELECT " +
+	sql := "SELECT slot, line, country, reason, COUNT(*), CAST(SUM(refused) AS BIGINT), CAST(SUM(CASE WHEN talk > 0 AND refused = 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(talk) AS BIGINT), CAST(SUM(retail) AS BIGINT) FROM (SELECT " +
 		summed[by] + ", refused, talk, retail FROM cdr" + w.sql.String()
 	if f.Limit > 0 {
 		sql += " ORDER BY id DESC" + w.limit(f.Limit, 0)
 	}
-	return list(ctx, s.db, sql+") AS x GROUP BY slot, line, country ORDER BY slot, line, country", w.args, func(r Rows) (c store.CDRSum, err error) {
-		return c, r.Scan(&c.Slot, &c.Line, &c.Country, &c.Calls, &c.Refused, &c.Answered, (*int64)(&c.Talk), (*int64)(&c.Retail))
+	return list(ctx, s.db, sql+") AS x GROUP BY slot, line, country, reason ORDER BY slot, line, country, reason", w.args, func(r Rows) (c store.CDRSum, err error) {
+		return c, r.Scan(&c.Slot, &c.Line, &c.Country, &c.Reason, &c.Calls, &c.Refused, &c.Answered, (*int64)(&c.Talk), (*int64)(&c.Retail))
 	})
 }
 

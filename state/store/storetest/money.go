@@ -791,7 +791,7 @@ func cdrSides(t *testing.T, m store.Money) {
 			w = append(w, ID(n))
 		}
 		same(t, x.name, ids, w)
-		for _, by := range []store.SumBy{store.SumAll, store.SumQuarter, store.SumLineCountry} {
+		for _, by := range []store.SumBy{store.SumAll, store.SumQuarter, store.SumLineCountry, store.SumReason} {
 			sums, err := m.Sums(t.Context(), x.f, by)
 			ok(t, err)
 			if x.f.Limit == 0 {
