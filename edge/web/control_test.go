@@ -566,7 +566,7 @@ func TestHelp(t *testing.T) {
 		fatal(t, err)
 		help.Departments = append(help.Departments, d)
 	}
-	s, err := New(Deps{Genuine: l.Genuine, Link: l.Link, Use: l.Use, Help: help}, Options{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
+	s, err := New(Deps{Genuine: l.Genuine, Link: l.Link, Use: l.Use, Help: help, Security: func() Protections { return Protections{PanicCode: "*5625*"} }}, Options{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
 	fatal(t, err)
 	w := get(s, "/help")
 	d := parsePage(t, w.Body)
@@ -579,6 +579,9 @@ func TestHelp(t *testing.T) {
 		d.one(t, "main a[href="+href+"]")
 	}
 	d.one(t, "footer a[href=/help]")
+	if page := text(d.all("main")[0]); !strings.Contains(page, "Dial *5625* on any phone") {
+		t.Error(page)
+	}
 	plain := parsePage(t, get(newServer(t, l), "/help").Body)
 	checkPage(t, plain)
 	if h := plain.one(t, "main h1"); h != "How to reach us" {

@@ -8,6 +8,7 @@ var _ = serves(func(s *Server) { s.page("GET /help", public, s.helpPage) })
 type helpView struct {
 	Departments []departmentView
 	Help        help
+	Code        string // the panic code; "": none
 }
 
 type departmentView struct {
@@ -21,6 +22,9 @@ type departmentView struct {
 // helpPage says who is there now, and how they are reached.
 func (s *Server) helpPage(q *query) (page, error) {
 	v := helpView{Help: s.help}
+	if s.d.Security != nil {
+		v.Code = s.d.Security().PanicCode
+	}
 	title := q.t("help.title")
 	for i := range s.d.Help.Departments {
 		d := &s.d.Help.Departments[i]
