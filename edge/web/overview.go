@@ -52,8 +52,9 @@ type overviewView struct {
 	Calls    callsView
 	Refused  refusedView
 	Worth    []worthView
-	NoWorth  string // why nothing is in Worth
-	History  string // path of it
+	NoWorth  string  // why nothing is in Worth
+	History  string  // path of it
+	News     *banner // what is new; nil: nothing
 }
 
 // exposureView is what a thief could cost.
@@ -170,6 +171,7 @@ func (s *Server) front(q *query) (page, error) {
 	if v.More = len(v.Banners) - shownItems; v.More > 0 {
 		v.Banners = v.Banners[:shownItems]
 	}
+	v.News = s.unreadNews(q)
 	all, err := s.worth(q, n)
 	v.Worth = all[:min(len(all), shownItems)]
 	switch {

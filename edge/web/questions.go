@@ -273,6 +273,8 @@ func (s *Server) answerQuestion(q *query) (page, error) {
 		return s.wasMe(q)
 	case "lift":
 		return s.lift(q, nil, "/")
+	case "read":
+		return page{see: "/", read: s.latestNews()}, nil
 	}
 	return page{see: "/"}, nil
 }

@@ -71,6 +71,7 @@ type page struct {
 	data   any
 	status int    // 0 is 200
 	see    string // go there instead (303)
+	read   string // what newsCookie is from now on; "": as it was
 	secret bool   // shows a secret: it is not packed, because lengths could tell of it
 }
 
@@ -128,6 +129,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, who area, h hand
 // finish writes what a handler says.
 func (s *Server) finish(w http.ResponseWriter, r *http.Request, q *query, h handler) {
 	p, err := h(q)
+	if err == nil && p.read != "" {
+		s.setCookie(w, r, newsCookie, p.read, q.now.AddDate(1, 0, 0))
+	}
 	switch {
 	case err != nil:
 		s.fail(w, r, err)

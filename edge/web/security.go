@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -141,6 +143,37 @@ func (s *Server) announcements() (all []newsView) {
 		}
 	}
 	return all
+}
+
+// latestNews is the date of the newest announcement; "": none.
+func (s *Server) latestNews() (latest string) {
+	for _, n := range s.announcements() {
+		latest = max(latest, n.At.Format(time.DateOnly))
+	}
+	return latest
+}
+
+// unreadNews is a banner about the new protections that nobody at this browser has read of; none: there is nothing new.
+func (s *Server) unreadNews(q *query) *banner {
+	read := s.cookie(q.Request, newsCookie)
+	b := &banner{Icon: "lock", Acts: []act{
+		{Text: q.t("overview.news-read"), Path: "/", Post: true, Hidden: []pair{{"do", "read"}}},
+		{Text: q.t("overview.news-all"), Path: "/security"},
+	}}
+	var titles []string
+	for _, n := range s.announcements() {
+		if n.At.Format(time.DateOnly) > read {
+			titles = append(titles, n.Title)
+			b.Text = append(b.Text, template.HTML(template.HTMLEscapeString(n.Text))) //nolint:gosec // escaped
+		}
+	}
+	if len(titles) == 0 {
+		return nil
+	}
+	if b.Title = q.t("overview.news", "n", len(titles), "name", titles[0]); len(titles) > 1 {
+		b.Text = []template.HTML{template.HTML(template.HTMLEscapeString(strings.Join(titles, " · ")))} //nolint:gosec // escaped
+	}
+	return b
 }
 
 // newsEntries are the news in the feeds.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringfence/core/person"
 	"ringfence/flow/status"
 )
 
@@ -53,5 +54,32 @@ func TestSecurity(t *testing.T) {
 	in = Protections{}
 	if page := get(s, "/security").Body.String(); strings.Contains(page, "*5625*") || !strings.Contains(page, "never more than your caps") || strings.Contains(page, "What loosens waits") {
 		t.Errorf("what is off: %s", page)
+	}
+}
+
+// TestNewsOnTheOverview: a new protection is announced until somebody at the browser says that they have read of it.
+func TestNewsOnTheOverview(t *testing.T) {
+	c := newControl(t)
+	in := Protections{PanicCode: "*5625*", Pages: true}
+	c.d.Security = func() Protections { return in }
+	c.Server.d.Security = c.d.Security
+	b := c.prove("ana", person.Reader)
+	c.shows("three", b.get("/"), "3 new protections", "All protections")
+	if w := b.post("/", "do", "read"); w.Code != 303 {
+		t.Errorf("%d", w.Code)
+	}
+	page := func(b *browser) string { return text(c.shows("the overview", b.get("/")).all("main")[0]) }
+	if got := page(b); strings.Contains(got, "new protection") {
+		t.Error(got)
+	}
+	_, other := c.enter(c.bravo, "bob", person.Owner)
+	if got := page(other); !strings.Contains(got, "3 new protections") {
+		t.Error(got)
+	}
+	in = Protections{PanicCode: "*5625*"}
+	c.shows("one", other.get("/"), "New protection: "+c.Server.words.say("security.guard-code"), "Dial *5625* on any phone")
+	in = Protections{}
+	if got := page(other); strings.Contains(got, "ew protection") {
+		t.Error(got)
 	}
 }

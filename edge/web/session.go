@@ -18,6 +18,7 @@ import (
 const (
 	sessionCookie = "ring"
 	halfCookie    = "ring-half"
+	newsCookie    = "ring-news" // the date of the newest protection that somebody here has read of
 	hostPrefix    = "__Host-"
 )
 
