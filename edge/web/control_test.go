@@ -333,6 +333,23 @@ func TestLineSettings(t *testing.T) {
 	c.shows("and on the overview", b.get("/"), "concurrent calls from 2 to 4")
 }
 
+// TestAFigureSaysWhatItDoesNotKnow: a change that is made within its time.
+func TestAFigureSaysWhatItDoesNotKnow(t *testing.T) {
+	c := newControl(t)
+	answer, err := c.Server.d.Exposure.Customer(t.Context(), c.acme, exposure.Tonight, []exposure.Change{})
+	fatal(t, err)
+	q := &query{words: c.Server.words}
+	due := func(before time.Duration) cooling.Change { return cooling.Change{Due: answer.At.Until.Add(-before)} }
+	for _, x := range []struct {
+		waiting []cooling.Change
+		says    bool
+	}{{nil, false}, {[]cooling.Change{due(-time.Hour)}, false}, {[]cooling.Change{due(0)}, false}, {[]cooling.Change{due(-time.Hour), due(time.Minute)}, true}} {
+		if got := c.Server.besideFigure(q, answer, x.waiting); strings.Contains(string(got), "does not count what it allows") != x.says {
+			t.Errorf("%v: %q", x.waiting, got)
+		}
+	}
+}
+
 // TestForwardForm: a forward is set and ended on the page of its line; one to a dear number waits, and can be called off there.
 func TestForwardForm(t *testing.T) {
 	c := newControl(t)

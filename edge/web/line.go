@@ -191,7 +191,8 @@ type passwordView struct {
 type lineNow struct {
 	l            *book.Line
 	e            *account.Effective
-	was          string             // the figure
+	answer       *exposure.Answer   // what a thief could cost; nil: not known
+	was          string             // its figure
 	ideas, tried []exposure.Changed // what other settings would do to it: what is worth thinking of, and what somebody typed
 	waiting      []cooling.Change
 }
@@ -272,7 +273,7 @@ func (s *Server) lineNow(q *query, l *book.Line, v *lineView) (lineNow, error) {
 		if err != nil {
 			return n, err
 		}
-		n.ideas, n.was, v.Figure = a.With, coreexposure.Amount(a.Retail), s.figureView(q, a)
+		n.answer, n.ideas, n.was, v.Figure = a, a.With, coreexposure.Amount(a.Retail), s.figureView(q, a)
 		if len(typed) > 0 {
 			b, err := s.d.Exposure.Line(q.Context(), l, exposure.Tonight, typed)
 			if err != nil {
@@ -288,6 +289,9 @@ func (s *Server) lineNow(q *query, l *book.Line, v *lineView) (lineNow, error) {
 			return n, err
 		}
 		n.waiting = slices.DeleteFunc(all, func(c cooling.Change) bool { return c.Line != l.ID() })
+		if n.answer != nil {
+			v.Figure.Waits = s.besideFigure(q, n.answer, n.waiting)
+		}
 	}
 	return n, nil
 }

@@ -66,6 +66,7 @@ type exposureView struct {
 	Meter     meter
 	Spent     string
 	Most      template.HTML // which line it is
+	Waits     template.HTML // that a change which is made within the time is not in it
 	Words     []string
 }
 
@@ -335,7 +336,23 @@ func (s *Server) exposureOf(q *query, n *nowView) exposureView {
 	if n.answer == nil {
 		return exposureView{Fault: s.unread(q, q.t("overview.part-exposure"), n.fault)}
 	}
-	return s.figureView(q, n.answer)
+	v := s.figureView(q, n.answer)
+	v.Waits = s.besideFigure(q, n.answer, n.waiting)
+	return v
+}
+
+// besideFigure says when the first of some changes will be made, if that is within the time of a figure, which knows nothing of it.
+func (s *Server) besideFigure(q *query, a *exposure.Answer, waiting []cooling.Change) template.HTML {
+	due := a.At.Until
+	for i := range waiting {
+		if waiting[i].Due.Before(due) {
+			due = waiting[i].Due
+		}
+	}
+	if due.Equal(a.At.Until) {
+		return ""
+	}
+	return q.mark("overview.figure-waits", "when", s.reader.when(due.In(a.Zone)))
 }
 
 // figureView is a figure of a customer or a line with its arithmetic.
