@@ -27,9 +27,11 @@ func TestTurnsCannotBeWrittenAway(t *testing.T) {
 		{"Diversion: <sip:1@x>, <sip:2@x>;counter=2\nDiversion: <sip:3@x>", 4},
 		{"Diversion: <sip:1@x>, <sip:2@x>;counter=" + max, mostTurns},
 		{"Diversion: <sip:1@x>;counter=" + max + ", <sip:2@x>;counter=" + max, mostTurns},
+		{"Diversion: <sip:1@x>;counter=" + max + "0", mostTurns},
 		{"Diversion: <sip:1@x>;counter=-5, <sip:2@x>;counter=x", 2},
 		{"Diversion: " + strings.Repeat("<sip:1@x>,", 500) + "<sip:1@x>", mostTurns},
 		{"History-Info: " + strings.Repeat("<sip:1@x>;index=1.1,", 40) + "<sip:1@x>;index=1", 40},
+		{"History-Info: " + strings.Repeat("<sip:1@x>;index=1.1,", 400) + "<sip:1@x>;index=1", mostTurns},
 	} {
 		inWorld(t, func(w *world) {
 			sentOnPlan(w, account.Forwards{Always: "07700900123"})
@@ -49,6 +51,60 @@ func TestTurnsCannotBeWrittenAway(t *testing.T) {
 				t.Errorf("%.60s: %d turns, want %d", c.lines, at.Turns, c.turns+1)
 			}
 		})
+	}
+}
+
+// What is kept back of how often a call was sent on counts all the same for the next switch: a loop over a carrier of a caller who withholds the number
+// once had no end but Max-Forwards, and the line paid for each turn.
+func TestTurnsThatAreKeptBackCount(t *testing.T) {
+	for _, withheld := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			sentOnPlan(w, account.Forwards{Always: "07700900123"})
+			lines := []string{"Diversion: <sip:+441@x>;reason=no-answer;counter=2"}
+			if withheld {
+				lines = append(lines, "Privacy: id")
+			}
+			in := w.comesIn("in1", lines...)
+			inv := w.spare.expect("INVITE")
+			if withheld && strings.Contains(string(inv.Bytes()), "+441@") {
+				t.Errorf("named:\n%s", inv.Bytes())
+			}
+			if tr := trailOf(inv, true); tr.turns != 3 {
+				t.Errorf("withheld %v: the next switch counts %d turns, want 3:\n%s", withheld, tr.turns, inv.Bytes())
+			}
+			w.spare.answer(inv, 404, "s", "")
+			w.spare.expect("ACK")
+			w.carrier.final()
+			in.request("ACK", "")
+		})
+	}
+}
+
+// What a stranger writes of privacy is read before anybody has logged in, so its cost must grow as its length does: a packet of commas once took a third of
+// a second.
+func TestReadingPrivacyIsLinear(t *testing.T) {
+	for _, head := range []func(n int) string{
+		func(n int) string { return "Remote-Party-ID: " + strings.Repeat(",", n) },
+		func(n int) string { return "Remote-Party-ID: <sip:a@b>" + strings.Repeat(";privacy=a", n/10) },
+		func(n int) string { return "Remote-Party-ID: <sip:a@b>" + strings.Repeat(",", n) },
+	} {
+		cost := func(n int) time.Duration {
+			m := new(message.Message)
+			text := "INVITE sip:1@b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKa\r\nFrom: <sip:1@b>;tag=1\r\nTo: <sip:2@b>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n" + head(n) + "\r\nContent-Length: 0\r\n\r\n"
+			if f := message.Parse(m, []byte(text)); f != nil {
+				t.Fatal(f.Why)
+			}
+			least := time.Hour
+			for range 5 {
+				begun := time.Now()
+				callerOf(m)
+				least = min(least, time.Since(begun))
+			}
+			return least
+		}
+		if little, much := cost(4000), cost(60000); much > 60*little+time.Millisecond { // 15 times as long
+			t.Errorf("%.40s: %v for 4,000 bytes, %v for 60,000", head(40), little, much)
+		}
 	}
 }
 

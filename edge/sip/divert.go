@@ -154,11 +154,12 @@ func notSentOn(status int) ending {
 
 // trail is who has sent a call on so far.
 type trail struct {
-	turned []turn   // here, the first first
-	path   []string // lines that have forwarded it
-	turns  int      // how often in all, also before it came here
-	before []byte   // Diversion and History-Info lines that a carrier sent,
-	index  string   // and the index of the last entry in the latter
+	turned  []turn   // here, the first first
+	path    []string // lines that have forwarded it
+	turns   int      // how often in all, also before it came here
+	before  []byte   // Diversion and History-Info lines that a carrier sent,
+	private bool     // whether they hold a number that is withheld,
+	index   string   // and the index of the last entry in the latter
 }
 
 // turn is one who has sent the call on.

@@ -224,6 +224,53 @@ func TestForwardsBeforeTheCallCameHere(t *testing.T) {
 	})
 }
 
+// Those who sent a call on before it came here may withhold their numbers, too. Phones are not told them, nor carriers that get no withheld numbers.
+func TestForwardersWhoWithholdTheirNumbers(t *testing.T) {
+	for _, c := range []struct {
+		lines   string
+		private bool
+	}{
+		{"Diversion: <sip:+441@x>;privacy=off", false},
+		{"Diversion: <sip:+441@x>;privacy=full", true},
+		{"Diversion: <sip:+442@x>, <sip:+441@x>;reason=no-answer;privacy=\"uri\"", true},
+		{"History-Info: <sip:+441@x>;index=1", false},
+		{"History-Info: <sip:+441@x?Reason=SIP%3Bcause%3D302>;index=1, <sip:b@x>;index=1.1", false},
+		{"History-Info: <sip:+441@x?Privacy=history>;index=1, <sip:b@x>;index=1.1", true},
+		{"History-Info: <sip:+441@x?Reason=SIP&priva%63y=history>;index=1, <sip:b@x>;index=1.1", true},
+		{"History-Info: <sip:+441@x>;index=1, <sip:b@x>;index=1.1\nPrivacy: history", true},
+	} {
+		for _, trunk := range []string{account.WithheldAsserted, account.WithheldRemoved} {
+			inWorld(t, func(w *world) {
+				sentOnPlan(w, account.Forwards{Always: "07700900123"})
+				in := w.comesIn("h1", strings.Split(c.lines, "\n")...)
+				inv := w.spare.expect("INVITE")
+				if told, want := strings.Contains(string(inv.Bytes()), "+441@"), !c.private || trunk == account.WithheldAsserted; told != want {
+					t.Errorf("%q: a carrier with %s is told %v, want %v:\n%s", c.lines, trunk, told, want, inv.Bytes())
+				}
+				w.spare.answer(inv, 404, "s", "")
+				w.spare.expect("ACK")
+				w.carrier.final()
+				in.request("ACK", "")
+			}, func(w *world) {
+				w.trunks["two"] = account.Trunk{Name: "two", Addresses: []string{spareAt}, Withheld: trunk}
+			})
+		}
+		inWorld(t, func(w *world) {
+			sentOnPlan(w, account.Forwards{})
+			bob := w.bob()
+			in := w.comesIn("h2", strings.Split(c.lines, "\n")...)
+			inv := bob.find("INVITE")
+			if told := strings.Contains(string(inv.Bytes()), "+441@"); told == c.private {
+				t.Errorf("%q: a phone is told: %v\n%s", c.lines, told, inv.Bytes())
+			}
+			bob.answer(inv, 404, "s", "")
+			bob.expect("ACK")
+			w.carrier.final()
+			in.request("ACK", "")
+		})
+	}
+}
+
 // A cut of either call ends both, and so does a BYE at either end.
 func TestACutTakesBothCalls(t *testing.T) {
 	for _, id := range []call.ID{"call-1", "call-2"} {

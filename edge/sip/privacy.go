@@ -165,6 +165,7 @@ type partyID struct{ party, privacy string }
 func remoteParties(v []byte) iter.Seq[partyID] {
 	return func(yield func(partyID) bool) {
 		start, quoted, inside := 0, false, false
+		last := bytes.LastIndexByte(v, ':') // looked for once: a stranger may send a header of nothing but commas
 		for i, c := range v {
 			switch {
 			case c == '"':
@@ -172,7 +173,7 @@ func remoteParties(v []byte) iter.Seq[partyID] {
 			case quoted:
 			case c == '<' || c == '>':
 				inside = c == '<'
-			case c == ',' && !inside && bytes.IndexByte(v[i:], ':') > 0:
+			case c == ',' && !inside && i < last:
 				if !yield(remoteParty(v[start:i])) {
 					return
 				}
@@ -187,6 +188,7 @@ func remoteParties(v []byte) iter.Seq[partyID] {
 // it says two parties, what it withholds is of both.
 func remoteParty(v []byte) (p partyID) {
 	parties := 0
+	var privacy strings.Builder
 	for one := range strings.SplitSeq(strings.ToLower(string(v)), ";") {
 		name, value, _ := strings.Cut(one, "=")
 		switch strings.TrimSpace(name) {
@@ -196,9 +198,10 @@ func remoteParty(v []byte) (p partyID) {
 			}
 			parties++
 		case "privacy":
-			p.privacy += "," + value
+			privacy.WriteString("," + value)
 		}
 	}
+	p.privacy = privacy.String()
 	return p
 }
 

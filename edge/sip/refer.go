@@ -76,7 +76,7 @@ func (l *leg) refer(p *transport.Packet) {
 	digits, context := dialledIn(&target)
 	b.transferTo(x, &sending{sips: target.Scheme == message.SIPS, Attempt: gate.Attempt{
 		Line: l.login, Dialled: digits, Context: s.e.ownContext(context, &target), Source: p.Src, UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
-		Tight: res.Tight, Sent: gate.Sent{Cause: call.Transferred},
+		Withheld: l.hidden || asksPrivacy(m, "calling"), Tight: res.Tight, Sent: gate.Sent{Cause: call.Transferred},
 	}})
 }
 
@@ -115,7 +115,11 @@ func (b *bridge) transferTo(x *transfer, to *sending) {
 	l.local = "\"\" <sip:" + plainUser([]byte(to.Line)) + "@ringfence.invalid>;tag=" + l.localTag
 	offer := x.from.session.twoWay()
 	l.session = offer
-	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: []byte(s.e.offerTimer()), content: offer, hops: 70})
+	lines := []byte(s.e.offerTimer())
+	if to.Withheld { // a phone that withholds the number does so from whomever it transfers to
+		lines = append(lines, "Privacy: id\r\n"...)
+	}
+	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: offer, hops: 70})
 	b.remember()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
@@ -191,6 +192,39 @@ func TestATransferThatFails(t *testing.T) {
 			if got := w.phone.progress(); got[len(got)-1] != "SIP/2.0 486 Busy Here" {
 				t.Errorf("progress: %q", got)
 			}
+			w.hangUp(a)
+		})
+	}
+}
+
+// A phone that withholds its number, in the call or in the transfer, is not named to whom it transfers: neither as the caller nor as who transferred.
+func TestATransferOfAPhoneThatWithholds(t *testing.T) {
+	for _, c := range []struct {
+		call, refer string
+		code        bool // 141 before the number that it transfers to
+	}{{"Privacy: id", "X-A: b", false}, {"X-A: b", "Privacy: id", false}, {"X-A: b", "X-A: b", true}} {
+		inWorld(t, func(w *world) {
+			toSpare(w)
+			plan := w.gate.plan
+			w.gate.plan = func(a gate.Attempt) (*gate.Plan, error) {
+				p, err := plan(a)
+				if err == nil && a.Cause == call.Transferred && c.code {
+					p.Show = phone.Withhold
+				}
+				return p, err
+			}
+			a := w.phone.invite("t1", "02079460000", c.call)
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 200, "b", sdpB)
+			a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+			w.carrier.expect("ACK")
+			a.refer("<sip:07700900123@10.0.0.1>", c.refer)
+			w.phone.expect("202 REFER")
+			inv = w.spare.expect("INVITE")
+			wantHidden(t, inv, "442079460001", true)
+			w.spare.answer(inv, 486, "s", "")
+			w.spare.expect("ACK")
+			w.phone.progress()
 			w.hangUp(a)
 		})
 	}

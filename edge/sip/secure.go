@@ -39,7 +39,7 @@ func (e *Edge) certified(trunk string) string {
 	return ""
 }
 
-// provedBy is the trunk whose name is in the certificate that a packet's connection began with; "" is none. Carriers whose addresses change
+// provedBy is the trunk in use whose name is in the certificate that a packet's connection began with; "" is none. Carriers whose addresses change
 // are known that way.
 func (e *Edge) provedBy(p *transport.Packet) string {
 	for _, name := range p.Proved {
@@ -48,7 +48,7 @@ func (e *Edge) provedBy(p *transport.Packet) string {
 			if trunk == "" {
 				continue
 			}
-			if t := e.trunk(trunk); mayBeSecure(&t) {
+			if t := e.trunk(trunk); mayBeSecure(&t) && !t.Disabled {
 				return trunk
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -312,10 +313,11 @@ func TestTrunksOverTLS(t *testing.T) {
 // A carrier is known by its certificate, wherever its connection comes from; without it, the same INVITE is a stranger's.
 func TestACarrierProvesItselfByCertificate(t *testing.T) {
 	t.Parallel()
+	var disabled atomic.Bool
 	w, a, _ := onSecure(t, func(w *world, d *fakes) {
 		w.gate.plan = toBob
 		d.trunk = func(name string) (account.Trunk, bool) {
-			return account.Trunk{Name: name, Transport: "tls", Addresses: []string{"carrier.test:5061"}}, name == "good"
+			return account.Trunk{Name: name, Transport: "tls", Addresses: []string{"carrier.test:5061"}, Disabled: disabled.Load()}, name == "good"
 		}
 		d.trunkAt = func(_ netip.AddrPort, host string) (string, bool) { return "good", host == "carrier.test:5061" }
 	})
@@ -349,6 +351,9 @@ func TestACarrierProvesItselfByCertificate(t *testing.T) {
 	carrier.inDialog("BYE", ok, 2)
 	bob.answer(bob.find("BYE"), 200, "")
 	carrier.find("200 BYE")
+	disabled.Store(true) // on the connection that it has
+	carrier.send(strings.Replace(inviteText(carrier, "c3", "bob"), goodLogin+"\n", "", 1))
+	carrier.find("407 INVITE")
 }
 
 // After a restart the carrier's leg is ended over a new connection, to the name that it had before, and the phone's over the one on which it

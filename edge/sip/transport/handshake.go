@@ -101,7 +101,7 @@ func (c *conn) shake(deadline time.Time) (net.Conn, error) {
 	c.t.count.shaken.Add(1)
 	_ = c.sock.SetDeadline(time.Time{})
 	if state := nc.ConnectionState(); len(state.VerifiedChains) > 0 {
-		c.proved = namesOf(state.PeerCertificates[0])
+		c.proof = proves(&state, now)
 	}
 	return nc, nil
 }

@@ -21,7 +21,7 @@ type Packet struct {
 	Local netip.AddrPort // as bound: an unspecified address when the socket is bound to one
 	Proto Proto
 	Flow  uint32
-	// Proved are the names in the certificate that the sender's connection began with, if one of our authorities has signed it; nil: none.
+	// Proved are the names in the certificate that the sender's connection began with, if it is valid and one of our authorities has signed it; nil: none.
 	Proved []string
 	Msg    message.Message // filled by Parse
 

@@ -16,7 +16,7 @@ import (
 )
 
 // Security is what TLS needs: the certificates that we show, and whose we believe. Safe for concurrent use. Use changes it for connections
-// from now on; those that are there go on. Make it with new(Security).
+// from now on; those that are there go on, but prove no carrier any more whose authority is gone. Make it with new(Security).
 type Security struct{ now atomic.Pointer[secured] }
 
 // Files are what Security is read from, in PEM.
@@ -29,7 +29,8 @@ type Files struct {
 }
 
 type secured struct {
-	phones, pages, carriers *tls.Config // of TLS listeners, of WSS listeners, and of connections that we dial
+	phones, pages, carriers *tls.Config    // of TLS listeners, of WSS listeners, and of connections that we dial
+	clients                 *x509.CertPool // who signs the certificates of carriers that connect to us; nil: nobody
 	origins                 []string
 	leaves                  []*x509.Certificate
 }
@@ -62,7 +63,7 @@ func (s *Security) Use(f Files) error {
 	}
 	pages.NextProtos = []string{"http/1.1"}
 	carriers.RootCAs, carriers.ClientSessionCache = roots, tls.NewLRUClientSessionCache(256)
-	s.now.Store(&secured{waiting(phones), waiting(pages), carriers, f.Origins, leaves})
+	s.now.Store(&secured{waiting(phones), waiting(pages), carriers, clients, f.Origins, leaves})
 	return nil
 }
 
@@ -146,6 +147,15 @@ func Unreadable(err error) bool {
 // namesOf are the names that a certificate is for (RFC 5922 section 7.1): the domains in SIP URIs, hosts and addresses, and the common name
 // where there is none of these.
 func namesOf(c *x509.Certificate) (names []string) {
+	if names = alternativeNames(c); len(names) == 0 && c.Subject.CommonName != "" {
+		names = append(names, strings.ToLower(c.Subject.CommonName))
+	}
+	return names
+}
+
+// alternativeNames are those names of a certificate that its authorities answer for. The common name is none: what an authority may sign is limited
+// by name constraints (RFC 5280 section 4.2.1.10), and they do not hold for it.
+func alternativeNames(c *x509.Certificate) (names []string) {
 	for _, u := range c.URIs {
 		if host := sipDomain(u); host != "" {
 			names = append(names, host)
@@ -157,10 +167,52 @@ func namesOf(c *x509.Certificate) (names []string) {
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())
 	}
-	if len(names) == 0 && c.Subject.CommonName != "" {
-		names = append(names, strings.ToLower(c.Subject.CommonName))
-	}
 	return names
+}
+
+// proof is the certificate that a peer has shown, and what it proves.
+type proof struct {
+	names []string
+	chain []*x509.Certificate
+	until time.Time // when a certificate of the chain expires
+	by    *secured  // whose authorities have signed it
+}
+
+// proves is what a chain of certificates that was verified for a connection proves.
+func proves(state *tls.ConnectionState, by *secured) *proof {
+	x := &proof{names: alternativeNames(state.PeerCertificates[0]), chain: state.PeerCertificates, by: by}
+	x.lasts(state.VerifiedChains[0])
+	return x
+}
+
+func (x *proof) lasts(chain []*x509.Certificate) {
+	x.until = chain[0].NotAfter
+	for _, c := range chain {
+		if c.NotAfter.Before(x.until) {
+			x.until = c.NotAfter
+		}
+	}
+}
+
+// stands says whether the certificate proves its names still: a connection may outlive it, and so may it the authorities that we believed then.
+func (x *proof) stands(by *secured, now time.Time) bool {
+	if x.by == by && !now.After(x.until) {
+		return true
+	}
+	if by.clients == nil {
+		return false
+	}
+	o := x509.VerifyOptions{Roots: by.clients, Intermediates: x509.NewCertPool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, c := range x.chain[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	chains, err := x.chain[0].Verify(o)
+	if err != nil {
+		return false
+	}
+	x.by = by
+	x.lasts(chains[0])
+	return true
 }
 
 // sipDomain is the domain that a URI in a certificate names; "" when it is of a user, or no SIP URI.

@@ -32,7 +32,7 @@ type conn struct {
 	place
 	unheard atomic.Int64 // since when (Unix ns) a connection that we dialled has said nothing at all; 0: it has, or is not there yet
 
-	proved []string        // the names in the certificate that the peer showed; the reader's
+	proof  *proof          // the certificate that the peer showed; nil: none. The reader's
 	web    *websocket.Conn // WSS; set before nc
 	latest time.Time       // the deadline of writing; the writer's: one writes at a time
 	idle   bool            // WSS: between messages, the first of which has come; the reader's
@@ -171,13 +171,25 @@ func (c *conn) deliver(slot **Packet, b []byte) error {
 	}
 	p := *slot
 	p.Buf = append(p.store[:0], b...)
-	p.Src, p.Local, p.Proto, p.Flow, p.Proved = c.remote, c.local, c.proto, c.id, c.proved
+	p.Src, p.Local, p.Proto, p.Flow, p.Proved = c.remote, c.local, c.proto, c.id, c.proved()
 	c.mu.Lock()
 	c.held = true
 	c.mu.Unlock()
 	c.t.deliver(slot)
 	c.unhold()
 	return nil
+}
+
+// proved are the names that the peer's certificate proves now.
+func (c *conn) proved() []string {
+	if c.proof == nil {
+		return nil
+	}
+	if !c.proof.stands(c.t.cfg.Security.now.Load(), time.Now()) {
+		c.proof = nil
+		return nil
+	}
+	return c.proof.names
 }
 
 // unhold writes what was sent while the reader handed out a message, nearly always the answer to it: to start a goroutine for that costs more

@@ -2,11 +2,13 @@ package transport
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -249,6 +251,122 @@ func TestTLSClientCertificates(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("a certificate of an unknown authority is taken")
+	}
+}
+
+// A certificate proves a carrier only if an authority of ours answers for its name as one of a client, and only as long as it is valid and that authority is
+// believed: not by its common name, not on a connection that outlives it, and not by a ticket for another.
+func TestTLSProofs(t *testing.T) {
+	t.Parallel()
+	a, other := certtest.NewAuthority(t), certtest.NewAuthority(t)
+	_, files := securedFor(t, a, "us.test")
+	s := new(Security)
+	files.ClientCA = a.File
+	if err := s.Use(files); err != nil {
+		t.Fatal(err)
+	}
+	proved := make(chan []string, 1)
+	tr := start(t, Config{TLS: []netip.AddrPort{loopback}, Security: s, Handle: func(p *Packet) { proved <- p.Proved }})
+	tickets := tls.NewLRUClientSessionCache(8)
+	shows := func(cert, key string) (*tls.Conn, error) {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dialTLS(t, tr.Addr(TLS), &tls.Config{
+			InsecureSkipVerify: true, ServerName: "us.test", ClientSessionCache: tickets,
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil },
+		})
+	}
+	says := func(nc *tls.Conn) []string {
+		t.Helper()
+		send(t, nc, text("x", 0))
+		select {
+		case got := <-proved:
+			return got
+		case <-time.After(5 * time.Second):
+			t.Error("the message did not arrive")
+			return nil
+		}
+	}
+	for name, change := range map[string]func(*x509.Certificate){
+		"common name only":               func(c *x509.Certificate) { c.DNSNames = nil },
+		"common name and a mail address": func(c *x509.Certificate) { c.DNSNames, c.EmailAddresses = nil, []string{"a@b"} },
+		"a user's URI": func(c *x509.Certificate) {
+			c.DNSNames, c.URIs = nil, []*url.URL{{Scheme: "sip", Opaque: "fraud@carrier.test"}}
+		},
+	} {
+		nc, err := shows(a.SignAs(t, change, "carrier.test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := says(nc); len(got) != 0 {
+			t.Errorf("%s: proved %q", name, got)
+		}
+	}
+	for name, change := range map[string]func(*x509.Certificate){
+		"a server's": func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+		"expired":    func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) },
+		"of later":   func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) },
+	} {
+		nc, err := shows(a.SignAs(t, change, "carrier.test"))
+		if err == nil {
+			_, err = nc.Read(make([]byte, 1))
+		}
+		if err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+	brief, err := shows(a.Sign(t, 2*time.Second, "carrier.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := says(brief); len(got) != 1 {
+		t.Errorf("at first: proved %q", got)
+	}
+	time.Sleep(2 * time.Second)
+	if got := says(brief); len(got) != 0 {
+		t.Errorf("expired on the connection: proved %q", got)
+	}
+	cert, key := a.Sign(t, time.Hour, "carrier.test")
+	tickets = tls.NewLRUClientSessionCache(8)
+	for n := range 2 { // TLS 1.3 sends its tickets after the handshake: the second connection comes with one
+		nc, err := shows(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := says(nc); len(got) != 1 || n == 1 && !nc.ConnectionState().DidResume {
+			t.Errorf("%d: proved %q, resumed %v", n, got, nc.ConnectionState().DidResume)
+		}
+		_ = nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _ = nc.Read(make([]byte, 1))
+	}
+	lasting, err := shows(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := says(lasting); len(got) != 1 {
+		t.Errorf("before: proved %q", got)
+	}
+	if err := s.Use(files); err != nil { // the same again
+		t.Fatal(err)
+	}
+	if got := says(lasting); len(got) != 1 {
+		t.Errorf("read again: proved %q", got)
+	}
+	files.ClientCA = other.File
+	if err := s.Use(files); err != nil {
+		t.Fatal(err)
+	}
+	if got := says(lasting); len(got) != 0 {
+		t.Errorf("without its authority: proved %q", got)
+	}
+	nc, err := shows(cert, key)
+	if err == nil {
+		_, err = nc.Read(make([]byte, 1))
+	}
+	if err == nil {
+		t.Error("a ticket of before is taken")
 	}
 }
 

@@ -49,11 +49,17 @@ func NewAuthority(t testing.TB) *Authority {
 // Sign writes a certificate that ends in a time from now, and its key. A name is a host, an address or a URI ("sip:example.net").
 func (a *Authority) Sign(t testing.TB, ends time.Duration, names ...string) (cert, key string) {
 	t.Helper()
+	return a.SignAs(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(ends) }, names...)
+}
+
+// SignAs writes a certificate as change wants it.
+func (a *Authority) SignAs(t testing.TB, change func(*x509.Certificate), names ...string) (cert, key string) {
+	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(ends),
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, name := range names {
@@ -68,6 +74,7 @@ func (a *Authority) Sign(t testing.TB, ends time.Duration, names ...string) (cer
 			tmpl.DNSNames = append(tmpl.DNSNames, name)
 		}
 	}
+	change(tmpl)
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &k.PublicKey, a.key)
 	must(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(k)
