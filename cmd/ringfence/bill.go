@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ringfence/core/money"
@@ -84,7 +86,7 @@ type paymentCmd struct {
 	remote
 	List   list[api.Payment, api.BillFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --json"`
 	Add    act[api.PaymentNew, api.Payment]  `cmd:"" help:"Book a payment." route:"POST /v1/payments" says:"Payment {{.Number}} of {{.Customer}}: {{.AmountIs}}.{{if .Plan}} It is not counted towards plan {{.Plan}}: ringfence plan pay does that, or name PLAN {{.Plan}} in its text next time.{{end}}" eg:"acme 156.39 \"BACS 20261130/17\"; acme 156.39 CHEQUE-104 --date 2026-11-27" detail:"A reference is booked once. The same amount of the same customer within a day is asked about: --again books it."`
-	Import paymentImport                     `cmd:"" help:"Book the payments of a bank's CSV file: all of them, or none." eg:"bank-2026-11.csv" detail:"The first row names the columns: customer, amount, reference, and if there are any date (as 2026-11-30) and text. Payments whose reference was booked before are passed over, so that a file can be given again."`
+	Import paymentImport                     `cmd:"" help:"Book the payments of a bank's CSV file: all of them, or none." eg:"bank-2026-11.csv" detail:"The first row names the columns: customer, amount, reference, and if there are any date (as 2026-11-30) and text. Payments whose reference was booked before are passed over and named, so that a file can be given again. One that was booked for another customer or amount is an error."`
 }
 
 type paymentImport struct {
@@ -97,8 +99,28 @@ func (c *paymentImport) Run(s *session) error {
 		return err
 	}
 	return s.emit(out, func() error {
-		return s.say("%s booked, %s in all; %d booked before.", api.Count(out.Booked, "payment", "payments"), out.Text, out.Skipped)
+		if err := s.say("%s booked, %s in all; %d booked before.", api.Count(out.Booked, "payment", "payments"), out.Text, out.Skipped); err != nil {
+			return err
+		}
+		return sayPassedOver(s, out.Rows)
 	})
+}
+
+// mostPassedOver is how many rows that were booked before are named; a file that is given again has nothing else.
+const mostPassedOver = 20
+
+// sayPassedOver names rows of a file that were booked before: first those that the books have otherwise.
+func sayPassedOver(s *session, rows []api.PaymentSkipped) error {
+	slices.SortStableFunc(rows, func(a, b api.PaymentSkipped) int { return cmp.Compare(min(len(b.Given), 1), min(len(a.Given), 1)) })
+	for i := range rows[:min(len(rows), mostPassedOver)] {
+		if err := s.say("Passed over, %s.", rows[i].Text); err != nil {
+			return err
+		}
+	}
+	if more := len(rows) - mostPassedOver; more > 0 {
+		return s.say("And %d more: --json names all.", more)
+	}
+	return nil
 }
 
 type creditCmd struct {

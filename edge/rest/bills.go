@@ -312,7 +312,10 @@ func (s *Server) importPayments(ctx context.Context, in *struct {
 	if err != nil {
 		return out, s.billed(err, "file", "")
 	}
-	out = api.PaymentsImported{Booked: len(got.Booked), Skipped: got.Skipped}
+	out = api.PaymentsImported{Booked: len(got.Booked), Skipped: len(got.Skipped)}
+	for i := range got.Skipped {
+		out.Rows = append(out.Rows, api.PaymentSkipped{Line: got.Skipped[i].Line, Reference: got.Skipped[i].Reference, Number: got.Skipped[i].Number, Booked: got.Skipped[i].Booked, Given: got.Skipped[i].Given, Text: got.Skipped[i].Text()})
+	}
 	for i := range got.Booked {
 		out.Total += int64(got.Booked[i].Net)
 	}

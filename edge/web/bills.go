@@ -330,6 +330,9 @@ func (s *Server) paymentHook(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil, errors.Is(err, billing.ErrBooked):
 		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, billing.ErrOtherwise): // a 204 would lose it
+		s.log.Error("a signed payment was not booked", "error", err)
+		http.Error(w, err.Error(), http.StatusConflict)
 	case errors.Is(err, billing.ErrSignature):
 		http.Error(w, err.Error(), http.StatusForbidden)
 	case errors.As(err, &wrong), errors.As(err, &long):

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,11 @@ func (s *Server) finance(q *query, wrongs []field, fault string) (page, error) {
 	get := q.URL.Query()
 	if did := word("finance.did-" + get.Get("did")); len(q.words.texts[did]) > 0 {
 		v.Toast = &toast{Text: q.t(did, "number", harmless(get.Get("number"), 20), "skipped", harmless(get.Get("skipped"), 20), "sum", harmless(get.Get("sum"), 30))}
+		for _, part := range []string{"passed", "redated"} {
+			if lines := numbersIn(get.Get(part)); lines != "" {
+				v.Toast.Text += " " + q.t(word("finance.import-"+part), "lines", lines)
+			}
+		}
 	}
 	debts, err := s.d.Billing.Debts(q.Context(), q.now)
 	if err != nil {
@@ -248,6 +254,32 @@ func (s *Server) moneyForms(q *query, v *financeView, wrongs []field) {
 	v.Run = r
 }
 
+// mostLines is how many lines of a file are named in an address.
+const mostLines = 30
+
+// linesOf are the lines of rows, as an address has them.
+func linesOf(rows []billing.Skipped) string {
+	var lines []string
+	for i := range rows[:min(len(rows), mostLines)] {
+		lines = append(lines, strconv.Itoa(rows[i].Line))
+	}
+	if len(rows) > mostLines {
+		lines = append(lines, "…")
+	}
+	return strings.Join(lines, ",")
+}
+
+// numbersIn are the numbers of such a list, for people; what is none is left out.
+func numbersIn(list string) string {
+	var lines []string
+	for part := range strings.SplitSeq(list, ",") {
+		if _, err := strconv.ParseUint(part, 10, 32); (err == nil || part == "…") && len(lines) <= mostLines {
+			lines = append(lines, part)
+		}
+	}
+	return strings.Join(lines, ", ")
+}
+
 // numberOf is a number in an address; 0 where there is none.
 func (q *query) numberOf(text string) (n int64) {
 	_, _ = fmt.Sscan(text, &n)
@@ -394,7 +426,7 @@ func (s *Server) bankFile(q *query) (page, error) {
 			for i := range got.Booked {
 				sum = sum.Add(got.Booked[i].Net)
 			}
-			to := url.Values{"did": {"import"}, "number": {grouped(len(got.Booked))}, "skipped": {grouped(got.Skipped)}, "sum": {s.reader.money(sum)}}
+			to := url.Values{"did": {"import"}, "number": {grouped(len(got.Booked))}, "skipped": {grouped(len(got.Skipped))}, "sum": {s.reader.money(sum)}, "passed": {linesOf(got.Skipped)}, "redated": {linesOf(got.Redated())}}
 			return page{see: "/staff/money?" + to.Encode() + "#paid"}, nil
 		}
 		if _, ok := errors.AsType[*billing.Wrong](err); !ok && !errors.Is(err, billing.ErrBooked) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -46,11 +47,39 @@ const (
 // Imported is what a file came to.
 type Imported struct {
 	Booked  []Entry
-	Skipped int // whose reference was booked before
+	Skipped []Skipped
+}
+
+// Skipped is a row whose reference was booked before, for the same customer and amount. Nothing of it was booked.
+type Skipped struct {
+	Line      int
+	Reference string
+	Number    int64  // of the payment that was booked
+	Booked    string // the day it was booked with
+	Given     string // the day that the row has, where that is another one
+}
+
+// Text says which row it is, and what it says otherwise than the books.
+func (s *Skipped) Text() string {
+	text := fmt.Sprintf("line %d: %s is payment %d, of %s", s.Line, s.Reference, s.Number, s.Booked)
+	if s.Given != "" {
+		text += fmt.Sprintf("; the file says %s, and the books stay as they are", s.Given)
+	}
+	return text
+}
+
+// Redated are the rows of which the file says another day than the books do.
+func (i *Imported) Redated() (out []Skipped) {
+	for _, s := range i.Skipped {
+		if s.Given != "" {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Import books a bank's file of payments, all of it or nothing: its header names the columns. Rows whose reference was booked before, for the
-// same customer and amount, are passed over, so that a file can be given again.
+// same customer and amount, are passed over and named, so that a file can be given again; one that was booked otherwise refuses the file.
 func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.Time) (out Imported, err error) {
 	text, _, err := rating.Decode(data)
 	if err != nil {
@@ -96,10 +125,12 @@ func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.T
 		}
 		switch {
 		case wrong != nil:
-		case before == nil && (old.Customer != e.Customer || old.Net != e.Net):
-			wrong = &Wrong{Name: "reference", Text: fmt.Sprintf("%q was booked before, with another customer or amount", e.Reference)}
+		case before == nil && old.Customer != e.Customer:
+			wrong = &Wrong{Name: "customer", Text: fmt.Sprintf("%q was booked before, as payment %d of %s", e.Reference, old.Number, account.Handle(old.Customer))}
+		case before == nil && old.Net != e.Net:
+			wrong = &Wrong{Name: "amount", Text: fmt.Sprintf("%q was booked before, as payment %d of %s", e.Reference, old.Number, money.Billing().Amount(old.Net))}
 		case before == nil:
-			out.Skipped++
+			out.Skipped = append(out.Skipped, b.skipped(line, given(row, at), &e, &old))
 		case !errors.Is(before, store.ErrNotFound):
 			return Imported{}, before
 		default:
@@ -126,6 +157,24 @@ func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.T
 		out.Booked[i].Number = n
 	}
 	return out, nil
+}
+
+// skipped compares the day of a row with that of the books. A row without a day was booked on the day of its import, and says nothing.
+func (b *Billing) skipped(line int, given string, e, old *Entry) Skipped {
+	zone := b.o.Book.Zone(e.Customer)
+	s := Skipped{Line: line, Reference: e.Reference, Number: old.Number, Booked: old.At.In(zone).Format(time.DateOnly)}
+	if given != "" && given != s.Booked {
+		s.Given = given
+	}
+	return s
+}
+
+// given is the day that a row has; "" is none.
+func given(row []string, at map[string]int) string {
+	if i, ok := at["date"]; ok && i < len(row) {
+		return strings.TrimSpace(row[i])
+	}
+	return ""
 }
 
 // unreadRow says which row of a file is not CSV.

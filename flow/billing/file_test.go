@@ -14,6 +14,7 @@ import (
 
 	"ringfence/core/money"
 	"ringfence/flow/billing"
+	"ringfence/flow/book"
 	"ringfence/state/store"
 )
 
@@ -105,7 +106,7 @@ func TestAWrongRowBooksNothing(t *testing.T) {
 	}
 	for i, want := range []int{1, 0} {
 		got, err := b.Import(ctx, "tom", []byte(head), time.Now())
-		if err != nil || len(got.Booked) != want || got.Skipped != 1-want {
+		if err != nil || len(got.Booked) != want || len(got.Skipped) != 1-want {
 			t.Errorf("time %d: %+v %v", i, got, err)
 		}
 	}
@@ -114,6 +115,41 @@ func TestAWrongRowBooksNothing(t *testing.T) {
 	}
 	if _, err := b.Import(ctx, "tom", []byte("Customer,Amount\n"), time.Now()); err == nil {
 		t.Error("a file without references was taken")
+	}
+}
+
+// TestAReferenceThatWasBookedBefore: a row of the same payment is passed over and named, with the day that the books have where the file says another; one of another payment refuses the
+// file, and says in which line and column.
+func TestAReferenceThatWasBookedBefore(t *testing.T) {
+	p := newProvider(t)
+	ctx, b := t.Context(), p.billing(p.db)
+	const head = "date,customer,amount,reference\n"
+	_, err := p.book.AddCustomer(ctx, "test", "other", book.CustomerEdit{})
+	must(t, err)
+	_, err = b.Import(ctx, "tom", []byte(head+"2026-11-01,acme,12.00,R1\n2026-11-02,acme,5.00,R2\n"), time.Now())
+	must(t, err)
+	got, err := b.Import(ctx, "tom", []byte(head+"2026-11-01,acme,12.00,R1\n2026-11-03,acme,1.00,R3\n,acme,5.00,r2\n"), time.Now())
+	if err != nil || len(got.Booked) != 1 || len(got.Skipped) != 2 || len(got.Redated()) != 0 || got.Skipped[1].Line != 4 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	if text := got.Skipped[0].Text(); text != "line 2: R1 is payment 1, of 2026-11-01" {
+		t.Errorf("%q", text)
+	}
+	got, err = b.Import(ctx, "tom", []byte(head+"2026-11-09,acme,5.00,R2\n"), time.Now())
+	if err != nil || len(got.Redated()) != 1 || got.Skipped[0].Text() != "line 2: R2 is payment 2, of 2026-11-02; the file says 2026-11-09, and the books stay as they are" {
+		t.Errorf("%+v %v", got, err)
+	}
+	for row, want := range map[string]string{
+		"2026-11-01,acme,12.01,R1":  `line 3, column 3 (amount): "R1" was booked before, as payment 1 of £12.00. Nothing was booked.`,
+		"2026-11-01,other,12.00,R1": `line 3, column 2 (customer): "R1" was booked before, as payment 1 of acme. Nothing was booked.`,
+	} {
+		_, err := b.Import(ctx, "tom", []byte(head+"2026-11-07,acme,7.00,R7\n"+row+"\n"), time.Now())
+		if wrong := (*billing.Wrong)(nil); !errors.As(err, &wrong) || err.Error() != want {
+			t.Errorf("%s: %v", row, err)
+		}
+	}
+	if owes, err := b.Balance(ctx, "acme"); err != nil || owes != -18_000_000 {
+		t.Errorf("%s %v", owes, err)
 	}
 }
 
@@ -135,7 +171,7 @@ func TestFilesOfBanksAsProgramsSaveThem(t *testing.T) {
 	} {
 		b := p.billing(p.db)
 		got, err := b.Import(t.Context(), "tom", data, time.Now())
-		if err != nil || len(got.Booked)+got.Skipped != 3 {
+		if err != nil || len(got.Booked)+len(got.Skipped) != 3 {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 		for i := range got.Booked {

@@ -20,6 +20,9 @@ var ErrSignature = errors.New("the signature is missing, wrong or too old")
 // lately is how far the time of a signature may be from ours.
 const lately = 5 * time.Minute
 
+// ErrOtherwise says that a reference was booked before, for another customer or amount: what comes now is another payment, and is not booked.
+var ErrOtherwise = errors.New("its reference was booked before, for another customer or amount")
+
 // Sign signs the message of a payment as Signed wants it: "t=SECONDS,v1=HEX", of HMAC-SHA256 over the seconds, a point and the body.
 func Sign(secret, body []byte, at time.Time) string {
 	t := strconv.FormatInt(at.Unix(), 10)
@@ -33,7 +36,7 @@ func seal(secret []byte, t string, body []byte) []byte {
 	return m.Sum(nil)
 }
 
-// Signed books the payment in a signed message. One that comes again, or is replayed, is ErrBooked: its reference is booked once.
+// Signed books the payment in a signed message. One that comes again, or is replayed, is ErrBooked: its reference is booked once. ErrOtherwise: it is not that payment.
 func (b *Billing) Signed(ctx context.Context, signature string, body []byte, now time.Time) (Entry, error) {
 	t, sum, _ := strings.Cut(strings.TrimPrefix(signature, "t="), ",v1=")
 	seconds, err := strconv.ParseInt(t, 10, 64)
@@ -53,5 +56,9 @@ func (b *Billing) Signed(ctx context.Context, signature string, body []byte, now
 	if err != nil {
 		return Entry{}, &Invalid{"amount", said.Amount, "an amount such as 156.39"}
 	}
-	return b.Pay(ctx, Payment{Customer: c.ID, Amount: amount, Reference: said.Reference, Text: said.Text, By: "webhook"})
+	e, err := b.Pay(ctx, Payment{Customer: c.ID, Amount: amount, Reference: said.Reference, Text: said.Text, By: "webhook"})
+	if errors.Is(err, ErrBooked) && (e.Customer != c.ID || e.Net != amount) {
+		return Entry{}, ErrOtherwise
+	}
+	return e, err
 }

@@ -228,6 +228,18 @@ type PaymentsImported struct {
 	Skipped int    `json:"skipped" doc:"whose reference was booked before"`
 	Total   int64  `json:"total_micro"`
 	Text    string `json:"total_text"`
+
+	Rows []PaymentSkipped `json:"skipped_rows,omitempty" doc:"each of those whose reference was booked before"`
+}
+
+// PaymentSkipped is a row of a file that was not booked, because its reference was booked before for the same customer and amount.
+type PaymentSkipped struct {
+	Line      int    `json:"line" doc:"of the file"`
+	Reference string `json:"reference"`
+	Number    int64  `json:"number" doc:"of the payment that was booked"`
+	Booked    string `json:"booked" doc:"the day it was booked with"`
+	Given     string `json:"given,omitempty" doc:"the day that the row has, where that is another one: the books stay as they are"`
+	Text      string `json:"text" doc:"the same in words"`
 }
 
 // CreditNew is a credit note to issue.
