@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -494,4 +495,26 @@ func TestCreditsByHandAreBounded(t *testing.T) {
 	}
 	_, err := b.Credit(t.Context(), billing.Credit{Customer: "acme", Reference: billing.OfCases + "1 SETTLEMENT 1", Net: 1000 * money.Pound, Reason: "a case", By: "staff/tom"})
 	must(t, err)
+}
+
+// TestCreditsAtOnceAreBounded: what one person gives at the same moment counts together.
+func TestCreditsAtOnceAreBounded(t *testing.T) {
+	p := newProvider(t)
+	b := billing.New(billing.Options{Store: p.db, Book: p.book, Alone: func() money.Micro { return 100 * money.Pound }})
+	var all sync.WaitGroup
+	var given atomic.Int64
+	for i := range 8 {
+		all.Go(func() {
+			_, err := b.CreditByHand(t.Context(), billing.Credit{Customer: "acme", Reference: fmt.Sprint(i), Net: 60 * money.Pound, Reason: "goodwill", By: "staff/tom"})
+			if invalid := (*billing.Invalid)(nil); err == nil {
+				given.Add(60)
+			} else if !errors.As(err, &invalid) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if given.Load() != 60 {
+		t.Errorf("£%d was given by one person, who may give £100", given.Load())
+	}
 }

@@ -26,9 +26,6 @@ func (b *Billing) CreditByHand(ctx context.Context, c Credit) (Entry, error) {
 	if strings.HasPrefix(books.Plain(c.Reference), OfCases) {
 		return Entry{}, &Invalid{"reference", c.Reference, "another one: credits of cases have those that begin with " + strings.TrimSpace(OfCases)}
 	}
-	if err := b.alone(ctx, &c); err != nil {
-		return Entry{}, err
-	}
 	for range triesByHand {
 		given, seen, err := b.ByHand(ctx, c.Customer)
 		if err != nil {
@@ -37,6 +34,9 @@ func (b *Billing) CreditByHand(ctx context.Context, c Credit) (Entry, error) {
 		if before, err := b.Booked(ctx, books.KindCredit, c.Reference); err == nil {
 			return b.booked(ctx, before, store.ErrExists)
 		} else if !errors.Is(err, ErrNotFound) {
+			return Entry{}, err
+		}
+		if err := b.alone(ctx, &c); err != nil { // after seen was read: what is booked from then on makes the write fail
 			return Entry{}, err
 		}
 		if err := b.left(ctx, &c, given); err != nil {
