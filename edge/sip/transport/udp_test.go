@@ -53,6 +53,7 @@ func TestUDPKeepsOrder(t *testing.T) {
 			t.Fatalf("answer %d is %q", i, got)
 		}
 	}
+	eventually(t, "the last answer to be counted, which the server does after its client has it", func() bool { return tr.Stats().PacketsOut >= 300 })
 	if s := tr.Stats(); s.PacketsIn != 300 || s.PacketsOut != 300 {
 		t.Errorf("%+v", s)
 	}

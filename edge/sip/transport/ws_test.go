@@ -114,6 +114,7 @@ func TestWSSMessages(t *testing.T) {
 	if err := c.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
+	eventually(t, "the last message to be counted, which the server does after its client has it", func() bool { return tr.Stats().By[WSS].Out >= 13 })
 	if st := tr.Stats().By[WSS]; st.Conns != 1 || st.In != 12 || st.Out != 13 {
 		t.Errorf("%+v", st)
 	}
