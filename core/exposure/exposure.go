@@ -123,7 +123,7 @@ func (q *Question) Of(a *Account) Figure {
 	case strangers:
 		other := *q
 		other.stranger = true
-		x := other.figure(a)
+		x := other.figure(q.forStrangers(a))
 		f.Known, f.Elsewhere = true, min(x.Retail, f.Retail)
 	}
 	return f
@@ -141,6 +141,20 @@ func (q *Question) forwarding(a *Account) money.Micro {
 		return 0
 	}
 	return q.figure(&only).Retail
+}
+
+// forStrangers is an account as a thief finds it who is in none of its networks: a line that has an IP lock all the time is of no use to them, unless it
+// forwards, which no IP lock stops.
+func (q *Question) forStrangers(a *Account) *Account {
+	open := *a
+	open.Lines = slices.Clone(a.Lines)
+	for i := range open.Lines {
+		l := &open.Lines[i]
+		one := Account{Lines: a.Lines[i : i+1]}
+		locked, _ := q.networks(&one)
+		l.Locked = l.Locked || locked && !l.Forwards
+	}
+	return &open
 }
 
 // networks says whether every line has an IP lock all the time, and whether some setting treats networks differently.

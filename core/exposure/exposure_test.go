@@ -140,6 +140,24 @@ func TestNobodyElsewhere(t *testing.T) {
 	}
 }
 
+// TestSomeLinesAreLocked: a thief elsewhere has the lines without an IP lock, and those that forward.
+func TestSomeLinesAreLocked(t *testing.T) {
+	w := evening(t)
+	nets, err := account.ParseNets("192.0.2.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lines, w.settings, w.locked = append(w.lines, "2002"), append(w.settings, w.settings[0]), append(w.locked, false)
+	w.settings[1].Nets = nets
+	if f := w.figure(); !f.Known || f.Elsewhere != 12*money.Pound || f.Retail != 24*money.Pound || f.Lines[1].Retail != 12*money.Pound {
+		t.Errorf("one of two: %s elsewhere, %s in all", f.Elsewhere, f.Retail)
+	}
+	w.forwards = true
+	if f := w.figure(); !f.Known || f.Elsewhere != f.Retail || f.Retail != 24*money.Pound {
+		t.Errorf("both forward: %s elsewhere, %s in all", f.Elsewhere, f.Retail)
+	}
+}
+
 // TestNoLimit: where nobody knows what a carrier charges, there is no figure, and never a large number.
 func TestNoLimit(t *testing.T) {
 	w := evening(t)
