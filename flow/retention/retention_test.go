@@ -18,11 +18,15 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
 	"ringfence/core/retain"
 	"ringfence/core/seal"
 	"ringfence/flow/evidence"
 	"ringfence/flow/journal"
+	"ringfence/flow/replay"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
 	"ringfence/state/store/sqlite/sqlitetest"
@@ -123,6 +127,29 @@ func (w *world) unpack(name string) []byte {
 	return out
 }
 
+// replays wants every call of an archive to be played again under today's rules.
+func (w *world) replays(name string, calls int) {
+	w.t.Helper()
+	deck, err := replay.Deck([]byte("prefix,name,rate\n44,UK,0.02\n"), rating.ReadOptions{})
+	ok(w.t, err)
+	var verdicts bytes.Buffer
+	_, err = replay.Run(w.t.Context(), bytes.NewReader(w.unpack(name)), replay.Options{
+		Sets:     []replay.Set{{Name: "today", Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second}, Plan: phone.UK(), Zone: time.UTC, Deck: deck}},
+		Verdicts: &verdicts, Fault: func(f *replay.Fault) { w.t.Errorf("%+v", f) },
+	})
+	ok(w.t, err)
+	rows, err := csv.NewReader(&verdicts).ReadAll()
+	ok(w.t, err)
+	if len(rows) != 1+calls {
+		w.t.Fatalf("%d verdicts of %d calls", len(rows)-1, calls)
+	}
+	for _, row := range rows[1:] {
+		if row[1] != "allowed" { // they were refused because the line was locked then
+			w.t.Errorf("%q", row)
+		}
+	}
+}
+
 func (w *world) there() (ids []call.ID) {
 	w.t.Helper()
 	all, err := w.s.CDRs(w.t.Context(), store.CDRFilter{Limit: 10_000})
@@ -202,8 +229,9 @@ func TestProofsOutliveTheFacts(t *testing.T) {
 	if len(all) != 1 || all[0].Calls != 120 || all[0].Facts != 252 || all[0].State != store.ArchiveKept {
 		t.Fatalf("%+v", all)
 	}
-	_, facts := Files(&all[0])
+	calls, facts := Files(&all[0])
 	w.good("an archive", w.unpack(facts), 252)
+	w.replays(calls, 120)
 	if !bytes.Contains(after, []byte(all[0].CallsHash)) || !bytes.Contains(after, []byte(all[0].FactsHash)) {
 		t.Error("the hashes of the archive are in no fact")
 	}
