@@ -292,7 +292,7 @@ func capWord(p policy.Purse) word {
 	return "lines.cap-account-month"
 }
 
-// refusedOf counts the calls that were refused within a week by what people are told of why: several reasons can be the same to them.
+// refusedOf counts the calls that were refused within a week by the words that people read for the reason: several reasons have the same words.
 func (s *Server) refusedOf(q *query) (v refusedView) {
 	if s.d.Records == nil || q.may("list-cdrs") != nil {
 		return v

@@ -41,7 +41,7 @@ type Decision struct {
 	National    bool          `json:"national"`
 	Caller      string        `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
 	Presented   string        `json:"presented,omitempty" doc:"the number that the called party would be shown, unless it is withheld; absent: none"`
-	NotShown    string        `json:"not_presented,omitempty" doc:"the number that the phone asks to present, where another is presented in its place: it is no number of the customer's lines and not verified"`
+	NotShown    string        `json:"not_presented,omitempty" doc:"the number that the phone asks to present, where another is presented in its place: it belongs to none of the customer's lines and is not verified"`
 	Network     string        `json:"network,omitempty" doc:"the number that carriers would be told beside it: the line's own"`
 	Relay       string        `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
 	Price       *Price        `json:"price,omitempty" doc:"absent: the destination has none"`

@@ -366,7 +366,7 @@ func TestTLSProofs(t *testing.T) {
 		_, err = nc.Read(make([]byte, 1))
 	}
 	if err == nil {
-		t.Error("a ticket of before is taken")
+		t.Error("a ticket from before the change is accepted")
 	}
 }
 
