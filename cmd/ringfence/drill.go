@@ -134,7 +134,7 @@ func inLines(f account.Field, n int64) string {
 		return money.Rate(n).Pence()
 	case account.UnitAmount:
 		return money.Micro(n).String()
-	case account.UnitSwitch:
+	case account.UnitSwitch, account.UnitChoice:
 		return account.Format(f, n)
 	}
 	return strconv.FormatInt(n, 10)

@@ -48,7 +48,16 @@ const (
 	LineWarning    // un-billed usage at which contacts are notified, and again at each further multiple; 0 is off
 	AccountWarning // the same for all lines of a customer together
 	Watch          // whether calls are watched for what is unlike the usual: Watched, or Unwatched
+	Questions      // what becomes of a call that a person must confirm by a key: one of the values below
 	NumFields
+)
+
+// Values of Questions. Smaller is tighter. A machine (an alarm, a lift, a fax, a payment terminal) presses no key: its calls are refused, or go on.
+const (
+	QuestionsRefuse = iota // the call is refused
+	QuestionsEarly         // the voice speaks before the call is answered, to phones that play early media and send keys then
+	QuestionsAnswer        // the call is answered, so that every phone plays the voice and sends keys
+	QuestionsPass          // the call goes on without a question
 )
 
 // Values of Watch. Smaller is tighter.

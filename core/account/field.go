@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ const (
 	UnitAmount              // money.Micro
 	UnitSeconds             // seconds
 	UnitSwitch              // 0 or 1
+	UnitChoice              // one of few words, numbered from 0
 )
 
 // fields holds what is known about each field. Smaller is tighter for every one that is not free. Amounts and rates are for
@@ -56,6 +58,7 @@ var fields = [NumFields]struct {
 	LineWarning:          {"line-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	AccountWarning:       {"account-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	Watch:                {"watch", UnitSwitch, Watched, Watched, Unwatched},
+	Questions:            {"questions", UnitChoice, QuestionsAnswer, QuestionsRefuse, QuestionsPass},
 }
 
 // String is the name by which the CLI, the API and the pages know the field: "national-ceiling".
@@ -86,7 +89,16 @@ var words = [NumFields]string{
 	LineWarning:          "We warn you at",
 	AccountWarning:       "We warn you at, all lines",
 	Watch:                "Watch for unusual calls",
+	Questions:            "When a call must be confirmed",
 }
+
+// choices are the values of the fields that are words.
+var choices = [NumFields][]string{
+	Questions: {QuestionsRefuse: "refuse", QuestionsEarly: "early", QuestionsAnswer: "answer", QuestionsPass: "pass"},
+}
+
+// Choices are the words that a field of UnitChoice has as values, by their numbers; nil for any other.
+func (f Field) Choices() []string { return choices[f] }
 
 // Words is what the pages call the field: "National calls, up to".
 func (f Field) Words() string {
@@ -154,7 +166,7 @@ func ParseValueIn(c money.Currency, f Field, text string) (int64, error) {
 	if text == off && f.Free() {
 		return 0, nil
 	}
-	n, err := parseUnit(c, fields[f].unit, text)
+	n, err := parseUnit(c, f, text)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, f.wanted(c))
 	}
@@ -164,8 +176,13 @@ func ParseValueIn(c money.Currency, f Field, text string) (int64, error) {
 	return n, checkRange(c, f, n)
 }
 
-func parseUnit(c money.Currency, u Unit, text string) (int64, error) {
-	switch u {
+func parseUnit(c money.Currency, f Field, text string) (int64, error) {
+	switch fields[f].unit {
+	case UnitChoice:
+		if n := slices.Index(choices[f], text); n >= 0 {
+			return int64(n), nil
+		}
+		return 0, ErrValue
 	case UnitRate:
 		return parseCeiling(c, text)
 	case UnitAmount:
@@ -219,6 +236,8 @@ func (f Field) wanted(c money.Currency) string {
 		return `a time with its unit such as "4h" or "90m", in whole seconds`
 	case UnitSwitch:
 		return `"on" or "off"`
+	case UnitChoice:
+		return `one of "` + strings.Join(choices[f], `", "`) + `"`
 	default:
 		return "a whole number"
 	}
@@ -249,6 +268,11 @@ func formatIn(c money.Currency, f Field, n int64) string {
 			return off
 		}
 		return "on"
+	case UnitChoice:
+		if n >= 0 && n < int64(len(choices[f])) {
+			return choices[f][n]
+		}
+		return strconv.FormatInt(n, 10)
 	default:
 		return strconv.FormatInt(n, 10)
 	}

@@ -32,6 +32,10 @@ type Attempt struct {
 	Restricted bool
 	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
 	Tight string
+	// Trusted: a person at the line has confirmed a call to this number a short while ago, so that no question is asked again.
+	Trusted bool
+	// Mute: there is no voice here that could ask a question.
+	Mute bool
 	// Full: the edge carries as many calls as it may. Only an emergency call passes.
 	Full bool
 	Sent
@@ -294,12 +298,12 @@ func (s *Subject) noCharge(name string) rating.Quote {
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
 	at := policy.Attempt{
 		Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed, Forwarded: s.Cause.Forwards(),
-		Unverified: s.Unverified, PresentedListed: s.Barred,
+		Unverified: s.Unverified, PresentedListed: s.Barred, SentOn: s.Cause != call.Dialled,
 	}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
-	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != "", Zone: s.Zone}, at
+	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != "", Zone: s.Zone, Trusted: s.Trusted, Mute: s.Mute}, at
 }
 
 // Counted is the refusal of a condition that n calls or attempts stand against.

@@ -29,7 +29,7 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	*f = fact.CallAdmitted{
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Presented: s.presented(), Hidden: s.Hide, Withheld: s.Withheld,
-		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always,
+		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always, Asked: s.asked(),
 		Cause: string(s.Cause), Parent: string(s.Parent),
 	}
 	if s.Priced {
@@ -42,6 +42,23 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	}
 	return facts
 }
+
+// asked is how the call is confirmed, or "trusted" where a question is left out; "" is not at all.
+func (s *Subject) asked() string {
+	switch {
+	case s.Verdict.Ask != nil:
+		return string(s.Verdict.Ask.Ask)
+	case s.Trusted:
+		return trusted
+	}
+	return ""
+}
+
+// trusted is what the fact of an admitted call says where an earlier confirmation counts.
+const trusted = "trusted"
+
+// TrustedIn says that the fact of an admitted call says so.
+func TrustedIn(f *fact.CallAdmitted) bool { return f.Asked == trusted }
 
 // presented is the number that the called party is shown, where it is another than those which the fact has anyway.
 func (s *Subject) presented() string {

@@ -15,6 +15,7 @@ const (
 	KindCallRefused         = "call.refused"
 	KindCallsRefused        = "call.refused.counted"
 	KindCallUnallocated     = "call.unallocated"
+	KindCallQuestioned      = "call.questioned"
 	KindCallAnswered        = "call.answered"
 	KindSliceHeld           = "slice.held"
 	KindCallCut             = "call.cut"
@@ -163,6 +164,7 @@ var Kinds = [...]string{
 	KindCallRefused,
 	KindCallsRefused,
 	KindCallUnallocated,
+	KindCallQuestioned,
 	KindCallAnswered,
 	KindSliceHeld,
 	KindCallCut,
@@ -684,6 +686,7 @@ type CallAdmitted struct {
 	PaidFor     time.Duration // talk time that the amount held pays for, in ms
 	Longest     time.Duration // how long the call may last, in s
 	Emergency   bool          // an emergency call: it is never refused nor cut for money
+	Asked       string        // how the call is confirmed: key or digits; or trusted, where a person has confirmed one to this number a short while ago
 	Cause       string        // what made a call that nobody dialled: a forward-*, redirect (302) or transfer
 	Parent      string        // the call that it sends on
 }
@@ -754,6 +757,9 @@ func (f *CallAdmitted) Append(b []byte) []byte {
 	if f.Emergency {
 		b = putFlag(b, "emergency", f.Emergency)
 	}
+	if f.Asked != "" {
+		b = putText(b, "asked", f.Asked)
+	}
 	if f.Cause != "" {
 		b = putText(b, "cause", f.Cause)
 	}
@@ -814,6 +820,8 @@ func (f *CallAdmitted) Decode(body []byte) error {
 			return v.span(&f.Longest, time.Second)
 		case "emergency":
 			return v.flag(&f.Emergency)
+		case "asked":
+			return v.text(&f.Asked)
 		case "cause":
 			return v.text(&f.Cause)
 		case "parent":
@@ -1099,6 +1107,84 @@ func (f *CallUnallocated) Kind() string { return KindCallUnallocated }
 // Row is the fact as the journal keeps it.
 func (f *CallUnallocated) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallUnallocated, 1, "", s, f.Append(buffer()))
+}
+
+// CallQuestioned is call.questioned: a caller was asked to confirm a call.
+type CallQuestioned struct {
+	Number    string // what it was understood as: E.164 with "+", or a short number
+	Class     string // what sort of number it is
+	Country   string // ISO 3166-1 code
+	Asked     string // how the call is confirmed: key or digits; or trusted, where a person has confirmed one to this number a short while ago
+	Pressed   string // what came of the question: passed, wrong, silent, left (the caller hung up) or unheard (no audio came)
+	WrongKeys int64  // wrong answers to it
+	HastyKeys int64  // keys that were pressed before the digits had been spoken, as by a machine
+	Failures  int64  // wrong logins
+	NoMore    bool   // the line is asked no more for an hour: such calls are refused
+}
+
+// Append writes the JSON object after b.
+func (f *CallQuestioned) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.Number != "" {
+		b = putText(b, "number", f.Number)
+	}
+	if f.Class != "" {
+		b = putText(b, "class", f.Class)
+	}
+	if f.Country != "" {
+		b = putText(b, "country", f.Country)
+	}
+	b = putText(b, "asked", f.Asked)
+	b = putText(b, "pressed", f.Pressed)
+	if f.WrongKeys != 0 {
+		b = putInt(b, "wrong", f.WrongKeys)
+	}
+	if f.HastyKeys != 0 {
+		b = putInt(b, "hasty", f.HastyKeys)
+	}
+	if f.Failures != 0 {
+		b = putInt(b, "failures", f.Failures)
+	}
+	if f.NoMore {
+		b = putFlag(b, "no_more", f.NoMore)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallQuestioned) Decode(body []byte) error {
+	*f = CallQuestioned{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "number":
+			return v.text(&f.Number)
+		case "class":
+			return v.text(&f.Class)
+		case "country":
+			return v.text(&f.Country)
+		case "asked":
+			return v.text(&f.Asked)
+		case "pressed":
+			return v.text(&f.Pressed)
+		case "wrong":
+			return v.int(&f.WrongKeys)
+		case "hasty":
+			return v.int(&f.HastyKeys)
+		case "failures":
+			return v.int(&f.Failures)
+		case "no_more":
+			return v.flag(&f.NoMore)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallQuestioned) Kind() string { return KindCallQuestioned }
+
+// Row is the fact as the journal keeps it.
+func (f *CallQuestioned) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallQuestioned, 1, "", s, f.Append(buffer()))
 }
 
 // CallAnswered is call.answered: a call was answered.

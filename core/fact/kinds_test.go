@@ -13,6 +13,8 @@ func empty(kind string) Body {
 		return new(CallsRefused)
 	case KindCallUnallocated:
 		return new(CallUnallocated)
+	case KindCallQuestioned:
+		return new(CallQuestioned)
 	case KindCallAnswered:
 		return new(CallAnswered)
 	case KindSliceHeld:

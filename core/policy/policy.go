@@ -18,6 +18,8 @@ type Facts struct {
 	Locked   bool           // outbound closed; emergency goes on
 	Inactive bool           // unknown or removed line
 	Tight    bool           // its login is on probation: see Probation
+	Trusted  bool           // a person has confirmed a call to this number a short while ago
+	Mute     bool           // there is no voice here that could ask for a confirmation
 	Zone     *time.Location // of the customer, by whose clocks restrictions have hours; nil is UTC
 }
 
@@ -32,6 +34,7 @@ type Attempt struct {
 	Silence rating.Silence // why the tariff has no price, when Quote is nil
 	// Forwarded: the line's own settings make the call, and none of its phones, so that there is no address to ask an IP lock about.
 	Forwarded bool
+	SentOn    bool             // nobody has dialled it, so that there is nobody to ask
 	Listed    *restrict.Listed // the entry of a hot list that names the destination; nil: none does
 	// Unverified: the call asks to present a number that is not verified as the customer's, and the provider refuses such calls.
 	Unverified bool
@@ -96,6 +99,8 @@ type Verdict struct {
 	N          int           // conditions in use
 	Longest    time.Duration // limit of talk time; 0 is none, which only an emergency call has
 	Always     bool          // emergency: connect whatever fails from here on
+	// Ask is the restriction by which a person must confirm the call before it goes on; nil: none.
+	Ask *restrict.Restriction
 }
 
 // Allowed says that the call may go, once its conditions are taken.
@@ -138,6 +143,9 @@ func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
 		}
 	}
 	v := Verdict{Longest: time.Duration(s.Values[account.LongestCall]) * time.Second}
+	if len(s.Restrictions) > 0 {
+		v.Ask = question(s, f, &a, now)
+	}
 	for i := range conditions {
 		if conditions[i].applies(s, f, &a) {
 			v.Conditions[v.N] = conditions[i].state(s, f, &a, now)

@@ -51,6 +51,8 @@ const (
 	ClassBarred       // class-barred
 	OverNational      // over-national-ceiling (rate)
 	OverInternational // over-international-ceiling (rate)
+	QuestionRefused   // question-refused: a restriction asks for a confirmation, and the line is of machines (Limit is its id)
+	QuestionUnasked   // question-unasked: a restriction asks for a confirmation, and nobody can be asked (Limit is its id, Value why)
 	CallerListed      // caller-listed: inbound from a number that a hot list names
 	NumberNotVerified // number-not-verified: a line presents a number that is not its customer's, and the provider refuses such calls
 	PresentedListed   // presented-listed: a line presents a number that a hot list says nobody calls from
@@ -113,6 +115,8 @@ const (
 	SentToEmergency // sent-to-emergency
 	NotTakenOver    // not-taken-over: an INVITE with Replaces
 	NotSentOn       // not-sent-on: what the caller hears of a forward that was refused: why is the business of the line
+	QuestionFailed  // question-failed: the caller was asked to confirm the call, and did not (Limit is the id of the restriction, Value the wrong answers)
+	QuestionsSpent  // questions-spent: the line has failed too many questions within an hour (count)
 	Cancelled       // cancelled: by the caller
 	TooLong         // longest-call (seconds)
 	CutByStaff      // cut-by-staff
@@ -152,6 +156,8 @@ var reasons = [NumReasons]told{
 	ClassBarred:          {"class-barred", account.UnitNone, 403, causeRejected, plain("numbers of this kind are barred: no setting allows them")},
 	OverNational:         {"over-national-ceiling", account.UnitRate, 403, causeRejected, ceilingText("national")},
 	OverInternational:    {"over-international-ceiling", account.UnitRate, 403, causeRejected, ceilingText("international")},
+	QuestionRefused:      {"question-refused", account.UnitNone, 403, causeRejected, plain("the call must be confirmed with a key, and the line's questions setting refuses such calls: its machines press none")},
+	QuestionUnasked:      {"question-unasked", account.UnitNone, 403, causeRejected, unaskedText},
 	CallerListed:         {"caller-listed", account.UnitNone, 403, causeRejected, callerListedText},
 	NumberNotVerified:    {"number-not-verified", account.UnitNone, 403, causeRejected, plain("the number to be presented is not verified as one of the customer's: present the line's own, or verify that one")},
 	PresentedListed:      {"presented-listed", account.UnitNone, 403, causeRejected, presentedListedText},
@@ -199,6 +205,8 @@ var reasons = [NumReasons]told{
 	SentToEmergency:      {"sent-to-emergency", account.UnitNone, 403, causeRejected, plain("calls cannot be forwarded or transferred to an emergency number: dial it")},
 	NotTakenOver:         {"not-taken-over", account.UnitNone, 481, causeFacility, plain("there is no such call to take over, or its line is not one of your customer's")},
 	NotSentOn:            {"not-sent-on", account.UnitNone, 480, causeFacility, plain("the called line forwards its calls, and this one could not be forwarded")},
+	QuestionFailed:       {"question-failed", account.UnitNone, 403, causeRejected, failedText},
+	QuestionsSpent:       {"questions-spent", account.UnitCount, 403, causeRejected, questionsSpentText},
 	Cancelled:            {"cancelled", account.UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
 	TooLong:              {"longest-call", account.UnitSeconds, 480, causeUnspecified, longestText},
 	CutByStaff:           {"cut-by-staff", account.UnitNone, 403, causeRejected, plain("the provider ended this call")},

@@ -47,6 +47,8 @@ var rules = [...]rule{
 	{PagerBarred, account.Pager},
 	{OverNational, account.NationalCeiling},
 	{OverInternational, account.InternationalCeiling},
+	{QuestionRefused, account.Questions},
+	{QuestionUnasked, account.NumFields},
 }
 
 // judge applies one rule. It is a switch and not functions in the table, because arguments of calls through pointers
@@ -108,6 +110,8 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (
 		return judgeCeiling(s, account.NationalCeiling, a, !abroad(a))
 	case OverInternational:
 		return judgeCeiling(s, account.InternationalCeiling, a, abroad(a))
+	case QuestionRefused, QuestionUnasked:
+		return r.judgeQuestion(s, f, a, now)
 	}
 	return refused, Figures{} // a rule without a judge stops everything, so that its first test shows it
 }
@@ -162,6 +166,44 @@ func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outc
 		return passed, Figures{}
 	}
 	return refused, ClosedBy(r)
+}
+
+// judgeQuestion says what stands against asking the caller of a call that must be confirmed: the line's own setting, or that nobody can be asked. Limit is the
+// restriction that asks.
+func (r *rule) judgeQuestion(s *account.Effective, f Facts, a *Attempt, now time.Time) (outcome, Figures) {
+	asks := asking(s, f, a, now)
+	if asks == nil {
+		return skipped, Figures{}
+	}
+	n := Figures{Limit: asks.ID}
+	switch set := s.Values[account.Questions]; {
+	case r.reason == QuestionRefused:
+		return pass(set != account.QuestionsRefuse), n
+	case set == account.QuestionsPass || f.Trusted:
+		return skipped, n
+	case a.SentOn:
+		n.Value = UnaskedSentOn
+	case f.Mute:
+		n.Value = UnaskedMute
+	}
+	return pass(n.Value == 0), n
+}
+
+// asking is the restriction that wants the call confirmed, whatever the line's setting says; nil: none does.
+func asking(s *account.Effective, f Facts, a *Attempt, now time.Time) *restrict.Restriction {
+	if len(s.Restrictions) == 0 {
+		return nil
+	}
+	c := a.restricted()
+	return restrict.Asking(s.Restrictions, &c, now, f.Zone)
+}
+
+// question is the restriction by which the caller of a call that no rule refuses is asked; nil: nobody is.
+func question(s *account.Effective, f Facts, a *Attempt, now time.Time) *restrict.Restriction {
+	if f.Trusted || s.Values[account.Questions] == account.QuestionsPass {
+		return nil
+	}
+	return asking(s, f, a, now)
 }
 
 // restricted is an attempt as restrictions see it.
@@ -239,7 +281,7 @@ func Refusals(s *account.Effective) (reasons []Reason) {
 	for i := range rules {
 		switch r := &rules[i]; r.reason {
 		case NoSuchLine, AddressLocked, LoginClosed, LineLocked, NumberNotVerified, PresentedListed, NoService, ClassBarred, ProbationClass:
-		case DestinationClosed:
+		case DestinationClosed, QuestionRefused, QuestionUnasked:
 			if len(s.Restrictions) > 0 {
 				reasons = append(reasons, r.reason)
 			}

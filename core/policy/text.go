@@ -206,3 +206,42 @@ func amount(n int64) string { return money.Billing().Number(money.Micro(n)) }
 
 // limit is an amount with its currency, in ASCII.
 func limit(n int64) string { return money.Billing().Coded().Amount(money.Micro(n)) }
+
+// Why nobody can be asked to confirm a call: Value of QuestionUnasked.
+const (
+	UnaskedSentOn = 1 + iota // the line sends it on
+	UnaskedMute              // there is no voice here
+	UnaskedAudio             // the phone offers no audio that the voice speaks
+	UnaskedBusy              // the voice asks as many callers as it can
+)
+
+func unaskedText(f Figures) string {
+	const must = "the call must be confirmed with a key, and nobody can be asked: "
+	switch f.Value {
+	case UnaskedSentOn:
+		return must + "nobody has dialled it, because the line forwards or transfers it"
+	case UnaskedAudio:
+		return must + "the phone offers no audio that the voice speaks (G.711 without encryption)"
+	case UnaskedBusy:
+		return must + "the voice is asking as many callers as it can: try again in a minute"
+	}
+	return must + "the provider has not set up the voice that asks"
+}
+
+func failedText(f Figures) string {
+	if f.Value == 0 {
+		return "the call was not confirmed: no key came in time"
+	}
+	return "the call was not confirmed: the keys were wrong " + times(f.Value)
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.FormatInt(n, 10) + " times"
+}
+
+func questionsSpentText(f Figures) string {
+	return "too many calls of this line were not confirmed: " + strconv.FormatInt(f.Value, 10) + " within an hour. Calls that must be confirmed are refused for an hour"
+}

@@ -26,6 +26,8 @@ type Restriction struct {
 	// AtOnce is how many calls a line may have when it begins one that Names has: calls abroad are counted among calls abroad, others among all calls. Such a
 	// restriction closes nothing; 0 closes.
 	AtOnce int `json:"at_once,omitempty"`
+	// Ask is how a person confirms a call that Names has, to a voice that states the price. Such a restriction closes nothing; "" closes.
+	Ask Ask `json:"ask,omitempty"`
 	// Login refuses logins, and with them all calls but emergency calls, from networks that are not Known and with products that are not in Products. Names is empty.
 	Login bool `json:"login,omitempty"`
 	// Known are hashes of networks (as habit.Hash has them of detect.Place) to which it does not apply; none: it applies to calls from everywhere.
@@ -36,6 +38,21 @@ type Restriction struct {
 	By      string `json:"by,omitempty"` // who set it
 	Why     string `json:"why,omitempty"`
 	Finding string `json:"finding,omitempty"` // key of the finding that caused it; "" is none
+}
+
+// Ask says what a caller must press before a call goes on.
+type Ask string
+
+// What may be asked for.
+const (
+	AskKey    Ask = "key"    // one key, always the same: the caller has heard the price
+	AskDigits Ask = "digits" // three digits that nobody can know who does not hear them
+)
+
+// ParseAsk reads "key", "digits", or "" for none.
+func ParseAsk(text string) (Ask, bool) {
+	a := Ask(text)
+	return a, a == "" || a == AskKey || a == AskDigits
 }
 
 // Call is a call as restrictions see it.
@@ -75,6 +92,10 @@ func (r *Restriction) Check() error {
 		return fmt.Errorf("it knows more than %d networks or products", MaxParts)
 	case r.AtOnce < 0 || r.AtOnce > MaxAtOnce || r.AtOnce > 0 && r.Only:
 		return fmt.Errorf("concurrent calls are from 1 to %d, to destinations that it names", MaxAtOnce)
+	case r.Ask != "" && (r.AtOnce != 0 || r.Login || r.Ends):
+		return errors.New("one that asks closes nothing, limits no concurrent calls and ends none")
+	case r.Ask != "" && r.Ask != AskKey && r.Ask != AskDigits:
+		return fmt.Errorf("it may ask for %q or %q", AskKey, AskDigits)
 	case r.Names.IsZero() && !r.Login:
 		return fmt.Errorf("%w: it names nothing", ErrSet)
 	case !r.Until.IsZero() && !r.Until.After(r.Since):
@@ -101,7 +122,10 @@ func (r *Restriction) knows(from From) bool {
 }
 
 // Refuses says that the restriction, in force, closes the destination of a call, or refuses its login. Lines of our own are closed only by name.
-func (r *Restriction) Refuses(c *Call) bool {
+func (r *Restriction) Refuses(c *Call) bool { return r.Ask == "" && r.concerns(c) }
+
+// concerns says that the restriction, in force, has something to say of a call: it refuses it, or asks.
+func (r *Restriction) concerns(c *Call) bool {
 	switch {
 	case c.Dest.Class == phone.Emergency || r.AtOnce > 0 || len(r.Known) > 0 && r.knows(c.From):
 		return false
@@ -148,6 +172,19 @@ func Closing(lists [][]Restriction, c *Call, now time.Time, zone *time.Location,
 		}
 	}
 	return nil
+}
+
+// Asking is the restriction by which a call must be confirmed, or nil: one that asks for digits before one that asks for a key.
+func Asking(lists [][]Restriction, c *Call, now time.Time, zone *time.Location) (asks *Restriction) {
+	for _, list := range lists {
+		for i := range list {
+			r := &list[i]
+			if r.Ask != "" && (asks == nil || asks.Ask == AskKey && r.Ask == AskDigits) && r.concerns(c) && r.InForce(now, zone) {
+				asks = r
+			}
+		}
+	}
+	return asks
 }
 
 // Set is a set of destinations: those that any of its parts names. The zero Set is empty.

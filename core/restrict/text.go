@@ -184,6 +184,9 @@ func (r *Restriction) Does(names, open string) string {
 	default:
 		text = "closed: " + names
 	}
+	if r.Ask != "" {
+		text = r.asks() + strings.TrimPrefix(strings.TrimPrefix(text, "closed: "), "all paid calls are closed but those to: ")
+	}
 	if len(r.Known) > 0 {
 		text += ", for calls from networks that are new to the customer"
 	}
@@ -191,6 +194,18 @@ func (r *Restriction) Does(names, open string) string {
 		text += "; open stay: " + open
 	}
 	return text
+}
+
+// asks is what a restriction that asks says before its destinations.
+func (r *Restriction) asks() string {
+	which := "the caller hears the price and confirms calls to: "
+	if r.Only {
+		which = "the caller hears the price and confirms all paid calls but those to: "
+	}
+	if r.Ask == AskDigits {
+		return strings.Replace(which, "confirms", "confirms with three spoken digits", 1)
+	}
+	return strings.Replace(which, "confirms", "confirms with a key", 1)
 }
 
 // String is Does with destinations as ParseSet reads them.

@@ -22,7 +22,7 @@ import (
 
 var unitNames = [...]string{
 	account.UnitNone: "none", account.UnitCount: "count", account.UnitRate: "nano_per_minute", account.UnitAmount: "micro",
-	account.UnitSeconds: "seconds", account.UnitSwitch: "flag",
+	account.UnitSeconds: "seconds", account.UnitSwitch: "flag", account.UnitChoice: "choice",
 }
 
 // settings lists every field as in force, and what the link own says itself.

@@ -94,7 +94,7 @@ func (of *restricted) views(now time.Time) []api.Restriction {
 				continue
 			}
 			all = append(all, api.Restriction{
-				ID: r.ID, Line: line, Customer: customer, Does: r.Does(r.Names.String(), r.Except.String()), Closes: r.Names.String(), AtOnce: r.AtOnce, Login: r.Login, Except: r.Except.String(), Strangers: len(r.Known) > 0, Only: r.Only, Hours: r.Hours.String(),
+				ID: r.ID, Line: line, Customer: customer, Does: r.Does(r.Names.String(), r.Except.String()), Closes: r.Names.String(), AtOnce: r.AtOnce, Ask: string(r.Ask), Login: r.Login, Except: r.Except.String(), Strangers: len(r.Known) > 0, Only: r.Only, Hours: r.Hours.String(),
 				Since: in(of.zone(), r.Since), Until: in(of.zone(), r.Until), Ends: r.Ends, InForce: r.InForce(now, of.zone()), By: r.By, Why: r.Why, Finding: r.Finding,
 			})
 		}
@@ -149,6 +149,13 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 	}
 	if r.AtOnce != 0 && r.Only {
 		return out, invalid("at_once", strconv.Itoa(r.AtOnce), "with closes: it limits concurrent calls to the destinations named there")
+	}
+	ok := false
+	if r.Ask, ok = restrict.ParseAsk(b.Ask); !ok {
+		return out, invalid("ask", b.Ask, "key or digits")
+	}
+	if r.Ask != "" && (r.AtOnce != 0 || r.Ends) {
+		return out, invalid("ask", b.Ask, "neither at_once nor ends_calls: a restriction that asks closes nothing and ends no call")
 	}
 	if r.Names, err = restrict.ParseSet(names); err != nil {
 		return out, invalidText(field, err)

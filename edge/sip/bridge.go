@@ -51,6 +51,8 @@ type bridge struct {
 	// While being set up; nil once talking.
 	setup *setup
 
+	ask *question // that the caller is asked, until it talks to the callee; nil: none
+
 	sips bool // it asked to be encrypted all the way (RFC 3261 26.2.2)
 
 	seat  seat   // which calls it counts with; belongs to Edge.seats
@@ -149,6 +151,7 @@ func (b *bridge) finish(end ending) {
 	if end.from.IsValid() {
 		e.stats.endsElsewhere.Add(1)
 	}
+	b.leavesQuestion(&end)
 	b.state, b.end = over, end
 	if b.endedAt.IsZero() {
 		b.endedAt = b.s.wall
@@ -333,7 +336,7 @@ func (b *bridge) deadline() time.Duration {
 		at = min(at, b.a.due(), b.peer.due())
 	}
 	if u := b.setup; u != nil {
-		at = min(at, b.dueForks(), u.tryingAt, u.silentAt, u.ringAt, u.turnAt, u.keepAt, b.proof.due())
+		at = min(at, b.dueForks(), u.tryingAt, u.silentAt, u.ringAt, u.turnAt, u.keepAt, b.proof.due(), b.dueQuestion())
 	}
 	return at
 }
@@ -352,6 +355,7 @@ func (b *bridge) tick() {
 		b.peer.tickTimer()
 	}
 	b.tickSetup()
+	b.tickQuestion()
 	b.tickForks()
 	b.tickProof()
 }

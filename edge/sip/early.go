@@ -196,6 +196,10 @@ func (b *bridge) answerIn(l *leg) *fork {
 // passEarly takes a request inside an early dialog, other than PRACK, to the other side.
 func (l *leg) passEarly(t *server, m *message.Message) {
 	b, s := l.b, l.b.s
+	if l == b.a && b.asked() {
+		l.whileAsked(t, m)
+		return
+	}
 	f := l.known()
 	if l == b.a {
 		f = b.forkOf(m.To().Tag())

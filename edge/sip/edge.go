@@ -28,6 +28,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
+	"ringfence/edge/voice"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
@@ -44,6 +45,7 @@ type Options struct {
 	Bans       *transport.Bans           // blocked sources; nil is none
 	Silent     bool                      // attackers' tools get no answer
 	Emergency  func(dialled string) bool // of the numbering plan
+	Voice      *voice.Voice              // asks callers to confirm calls; nil: nobody is asked
 	Trunks     func() []account.Trunk    // those in use, of which some want us to register; nil: none
 
 	DNS       []netip.AddrPort // the servers that carriers' names are looked up at; none: the system's

@@ -34,6 +34,7 @@ type fakes struct {
 	admit         func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 
 	crowded       func(c gate.Crowd)
+	questioned    func(id call.ID, q gate.Questioned)
 	ringing       func(id call.ID)
 	trying        func(id call.ID, route gate.Route, bleg string)
 	answered      func(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error
@@ -135,6 +136,10 @@ func (f *fakes) Notify(id call.ID, event any) {
 	case gate.AnsweredAfter:
 		if f.answeredAfter != nil {
 			f.answeredAfter(id, e.Trunk, e.BLeg)
+		}
+	case gate.Questioned:
+		if f.questioned != nil {
+			f.questioned(id, e)
 		}
 	case gate.Crowd:
 		if f.crowded != nil {

@@ -102,7 +102,7 @@ func (l *leg) record() legRecord {
 	}
 	e := l.b.s.e
 	r.Listener = e.net.Bound(l.dest)
-	r.Early = l.b.peer == nil && l.uas && l.b.state != over || !l.uas && l.mayAnswer()
+	r.Early = l.b.peer == nil && l.uas && l.state != up && l.b.state != over || !l.uas && l.mayAnswer()
 	if !l.uas && l.ringing() {
 		r.Invite, r.Branch, r.Seq = l.asked.req, l.asked.branch, l.asked.seq
 	}

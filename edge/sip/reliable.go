@@ -60,6 +60,10 @@ func (b *bridge) ring(f *fork, r reply, ack *acknowledgement) {
 	s, p, u := b.s, b.proof, b.setup
 	r.fork = f.n
 	r.content = r.kept()
+	if b.asked() {
+		b.ringsAsked(f, r, ack)
+		return
+	}
 	first := p != nil && !p.rang && !p.proven
 	surely := b.a.reliable && (u.requires || ack != nil || first && r.empty())
 	if first {

@@ -41,6 +41,7 @@ const maxRounds = 2
 func (l *leg) refreshedWith(c *client, answer content) {
 	if c.offers() && bytes.Equal(c.said.body, l.owed.body) {
 		l.session, l.owed = c.said, content{}
+		l.b.endQuestion() // from now on the caller talks to the callee
 		l.b.remember()
 	}
 	o := l.b.other(l)

@@ -214,6 +214,8 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 		l.timer.refreshAt = s.now + time.Second
 	case status == 491:
 		l.timer.refreshAt = s.now + 2*time.Second + time.Duration(s.random.Uint64()%2000)*time.Millisecond
+	case l.b.ask != nil && !l.owed.empty() && status < 500: // it would talk to nobody
+		l.b.finish(ending{by: call.System, why: policy.Incompatible, status: 488})
 	default: // it answered, so it is alive; a session that it refuses is not asked for again
 		if status < 500 || status >= 600 {
 			l.owed = content{}

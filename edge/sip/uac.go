@@ -235,7 +235,9 @@ func (b *bridge) takes(c *client, answer content) {
 	s.e.seats.answered(b)
 	u.silentAt, u.ringAt, u.turnAt = transaction.Never, transaction.Never, transaction.Never
 	u.answer = answer
-	b.keepFork(b.answerIn(l))
+	if b.a.state != up {
+		b.keepFork(b.answerIn(l))
+	}
 	if b.a.invite != nil {
 		b.a.invite.from = c
 	}
@@ -273,7 +275,7 @@ func (b *bridge) confirmed(c *client, err error) {
 		b.finish(end)
 		return
 	}
-	u := b.setup
+	u, said := b.setup, b.callee(l)
 	b.state, b.setup, b.joined = talking, nil, true
 	if slices.ContainsFunc(b.outs(), func(o *leg) bool { return o != l && !o.answeredAt.IsZero() }) {
 		b.remember() // another leg was answered while the answer was stored
@@ -284,6 +286,10 @@ func (b *bridge) confirmed(c *client, err error) {
 		l.sendAck(c.seq, content{})
 	} else {
 		b.a.invite.said = b.a.session
+	}
+	if b.a.state == up {
+		b.joinsAsked(said)
+		return
 	}
 	timer := b.a.agreeAsServer(u.prefers)
 	b.a.state = up

@@ -339,7 +339,14 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		b.takeOver(r)
 		return
 	}
-	if plan.Now != "" && b.forwards(plan.Now) {
+	if !b.asks() {
+		b.connect()
+	}
+}
+
+// connect begins to look for the callee.
+func (b *bridge) connect() {
+	if now := b.setup.plan.Now; now != "" && b.forwards(now) {
 		return
 	}
 	b.tryRoute()
@@ -414,6 +421,9 @@ func (l *leg) ackCame(p *transport.Packet) {
 	l.proves(p)
 	if !l.owed.empty() {
 		l.timer.refreshAt = s.now
+	}
+	if q := l.b.ask; q != nil && l == l.b.a {
+		q.acknowledged(l.b, m)
 	}
 	if c := t.from; c != nil && !c.offers() && c.leg.state == up {
 		answer := contentOf(m)

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -371,12 +372,13 @@ func (w *world) empty() {
 
 // peer is somebody on the wire who says exactly what a test wants.
 type peer struct {
-	t    testing.TB
-	sock *memory
-	at   string
-	to   string // the edge
-	n    int
-	sent int // bytes of its latest message
+	t     testing.TB
+	sock  *memory
+	at    string
+	to    string // the edge
+	n     int
+	sent  int    // bytes of its latest message
+	offer string // of its INVITEs; "": sdp
 }
 
 func (w *world) peer(at string) *peer {
@@ -501,7 +503,7 @@ func (d *dialog) sendInvite(lines ...string) {
 		Supported: replaces
 		%s
 		Content-Type: application/sdp`, d.target, d.p.at, d.branch, d.from, d.to, d.callID, d.inviteSeq, d.p.at,
-		strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + sdp)
+		strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + cmp.Or(d.p.offer, sdp))
 }
 
 // take learns the dialog from a 2xx.
@@ -541,7 +543,7 @@ func (d *dialog) request(method, body string, lines ...string) {
 	for _, l := range lines {
 		text += "\n" + l
 	}
-	if body != "" {
+	if body != "" && !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "Content-Type:") }) {
 		text += "\nContent-Type: application/sdp"
 	}
 	d.p.send(text + "\n\n" + body)

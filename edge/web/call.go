@@ -209,7 +209,7 @@ func (s *Server) figuresOf(q *query, x *records.Story, v *callView) {
 		v.Pass = q.mark("call.pass-count", "count", grouped(f.Pass))
 	case account.UnitSwitch:
 		v.Pass = q.mark("call.pass-switch", "setting", s.check(q, x.Deciding))
-	case account.UnitNone, account.UnitSeconds:
+	case account.UnitNone, account.UnitSeconds, account.UnitChoice:
 	}
 	field, value, ok := x.Asks()
 	if !ok {
@@ -285,7 +285,7 @@ func (s *Server) amountOf(unit account.Unit, n int64) string {
 		return s.reader.money(money.Micro(n))
 	case account.UnitSeconds:
 		return s.reader.length(time.Duration(n) * time.Second)
-	case account.UnitNone, account.UnitCount, account.UnitSwitch:
+	case account.UnitNone, account.UnitCount, account.UnitSwitch, account.UnitChoice:
 	}
 	return grouped(n)
 }

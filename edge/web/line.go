@@ -205,7 +205,7 @@ var groups = []struct {
 	{"money", []account.Field{account.LineDayCap, account.LineMonthCap, account.LineWarning}},
 	{"calls", []account.Field{account.MaxCalls, account.MaxInternational, account.CallsPerMinute, account.LongestCall}},
 	{"prices", []account.Field{account.NationalCeiling, account.InternationalCeiling}},
-	{"kinds", []account.Field{account.Premium, account.Satellite, account.Personal, account.Pager, account.Watch}},
+	{"kinds", []account.Field{account.Premium, account.Satellite, account.Personal, account.Pager, account.Watch, account.Questions}},
 }
 
 // ours is a line of the customer who asks: another's is as if it were not there.
@@ -445,6 +445,10 @@ func (s *Server) settingRow(q *query, n *lineNow, f account.Field) settingRow {
 	case f.Unit() == account.UnitSwitch:
 		on := row.Field.Value == "on"
 		row.Field.Choices = []choice{{"off", q.t("line.off"), !on}, {"on", q.t("line.on"), on}}
+	case f.Unit() == account.UnitChoice:
+		for _, name := range f.Choices() {
+			row.Field.Choices = append(row.Field.Choices, choice{name, q.t(word("line." + f.String() + "-" + name)), name == row.Field.Value})
+		}
 	case f.Unit() == account.UnitRate:
 		row.Field.After = q.t("line.a-minute")
 	case f.Unit() == account.UnitCount:

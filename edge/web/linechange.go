@@ -109,6 +109,8 @@ func (s *Server) wanted(q *query, f account.Field) string {
 		return q.t("line.want-time")
 	case account.UnitSwitch:
 		return q.t("line.want-switch")
+	case account.UnitChoice:
+		return q.t("line.want-choice")
 	case account.UnitNone, account.UnitCount:
 	}
 	least, most := f.Range()

@@ -199,7 +199,7 @@ func (s *Server) doAll(all []restrict.Restriction) string {
 	var closed, others []string
 	for i := range all {
 		r := &all[i]
-		if r.Login || r.Only || r.AtOnce > 0 || len(r.Known) > 0 || !r.Except.IsZero() {
+		if r.Login || r.Only || r.AtOnce > 0 || r.Ask != "" || len(r.Known) > 0 || !r.Except.IsZero() {
 			others = append(others, s.does(r))
 			continue
 		}

@@ -35,6 +35,7 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	var s subject
 	g.rules.Understand(&s.Subject, &a, clock())
 	s.From = fromOf(&s.Subject)
+	g.confirmed(&s.Subject)
 	id := g.ids.Next(s.Now)
 	s.Spell(id[:])
 	g.lap(ctx, "rate")
@@ -56,6 +57,9 @@ func fromOf(s *engine.Subject) restrict.From {
 func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	r := s.Judge(g.stopping.Load())
 	g.lap(ctx, "decide")
+	if r == nil && s.Verdict.Ask != nil {
+		r = g.trust.spent(s.Line, s.Now)
+	}
 	if r != nil {
 		return nil, r
 	}
@@ -77,6 +81,9 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 		g.giveCounts(s)
 		return nil, r
 	}
+	if s.Verdict.Ask != nil {
+		l.asked = g.confirm(ctx, s, l)
+	}
 	g.put(l)
 	g.stats.admitted.Add(1)
 	if line, ok := g.o.Book.Line(s.Line); s.Dir != call.In && !l.Always && (!ok || line.NoMoreSpent()) {
@@ -84,7 +91,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	}
 	p := &told.Plan
 	p.ID, p.Routes, p.Present, p.Number, p.Show, p.Always = l.Open.ID, routes, s.Text.Present, s.Text.Number, s.Dest.Show, s.Verdict.Always
-	p.Network, p.Hide = s.Text.Network, s.Hide
+	p.Network, p.Hide, p.Ask = s.Text.Network, s.Hide, l.asked
 	return p, nil
 }
 

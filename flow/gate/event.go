@@ -15,6 +15,10 @@ type (
 		BLeg string // SIP Call-ID
 	}
 	AnsweredAfter struct{ Trunk, BLeg string }
+	Questioned    struct {
+		Pressed      string // passed, wrong, silent, left or unheard
+		Wrong, Hasty int
+	}
 )
 
 // Notify takes note of what happened to a call, or of a Crowd, and never blocks.
@@ -38,6 +42,8 @@ func (g *Gate) Notify(id call.ID, event any) {
 		g.Proved(id)
 	case AnsweredAfter:
 		g.AnsweredAfter(id, e.Trunk, e.BLeg)
+	case Questioned:
+		g.Questioned(id, e)
 	case Crowd:
 		g.crowded(e)
 	}

@@ -148,6 +148,7 @@ func (g *Gate) Explain(q Question) Explanation {
 	s := &subject{}
 	g.rules.Understand(&s.Subject, &Attempt{Line: q.Line, Dialled: q.Dialled, Caller: q.Caller, Source: netip.AddrPortFrom(q.Source, 0)}, q.At)
 	s.From = fromOf(&s.Subject)
+	g.confirmed(&s.Subject)
 	s.Spell(nil)
 	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem, Present: s.Text.Present, Network: s.Text.Network}
 	if s.Priced {

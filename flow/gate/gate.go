@@ -41,6 +41,7 @@ type Plan struct {
 	Number  string     // the number called, E.164 with '+', or short
 	Always  bool       // emergency
 	Show    phone.Show // what was dialled about showing the caller's number
+	Ask     *Confirm   // what a person must confirm before the call goes on; nil: nothing
 
 	Called  string           // the line called, "" is none of ours:
 	Own     bool             // the caller is a line of its customer,
@@ -94,6 +95,8 @@ type Options struct {
 	Lap func(ctx context.Context, stage string)
 	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.
 	WaiveLate bool
+	// Voice says that there is a voice here that asks callers to confirm a call. Nil: there is none.
+	Voice func() bool
 }
 
 // Gate is the one path of a call. Safe for concurrent use.
@@ -105,6 +108,7 @@ type Gate struct {
 	meter  meter
 	limits limits
 	seen   seen
+	trust  trust
 
 	calls      [callShards]callShard
 	open       atomic.Int64
@@ -146,6 +150,7 @@ type live struct {
 	shared   bool          // another process has had it: what that heard may be in the store
 	moved    time.Time     // when it came from another node; zero: it did not
 	left     []Leg         // what that node had stored of its legs, until it is kept beside what this one stores
+	asked    *Confirm      // what its caller is asked; nil: nothing, or it has been answered
 	counted  bool          // takes a place among the line's open calls
 	abroad   bool          // and among its international ones
 }

@@ -76,7 +76,7 @@ func restrictionEvidence(r *restrict.Restriction) map[string]any {
 	if r.Only {
 		names = "opens"
 	}
-	if r.Login || r.AtOnce > 0 {
+	if r.Login || r.AtOnce > 0 || r.Ask != "" {
 		names, destinations = "does", r.Does(destinations, "")
 	}
 	e := map[string]any{"restriction": strconv.FormatInt(r.ID, 10), names: destinations, "hours": r.Hours.String(), "now": closed, "ends_calls": r.Ends}

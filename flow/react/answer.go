@@ -143,6 +143,8 @@ func closedText(x *restrict.Restriction) string {
 	switch {
 	case x.Login:
 		return "logins from phones and networks that are not long known"
+	case x.Ask != "":
+		text += " (the caller confirms each call)"
 	case x.AtOnce > 0:
 		text += " (more than " + strconv.Itoa(x.AtOnce) + " at once)"
 	}

@@ -296,6 +296,7 @@ func (v *verifier) refused(row *store.Fact) error {
 	s, t := &engine.Subject{}, told{
 		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, listedIn(&f), false,
 	}
+	t.a.Mute = f.Reason == policy.QuestionUnasked.Code() && f.Value == policy.UnaskedMute
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
 		return nil
@@ -353,9 +354,10 @@ func listedIn(f *fact.CallRefused) *restrict.Listed {
 	return l
 }
 
-// shared says that a reason is of what the customers of a reseller spend together, which the settings of a line do not say.
+// shared says that a reason is of what neither the settings of a line nor its calls say: what the customers of a reseller spend together, and the questions
+// that a line failed.
 func shared(r policy.Reason) bool {
-	return r == policy.ResellerDaySpent || r == policy.ResellerMonthSpent
+	return r == policy.ResellerDaySpent || r == policy.ResellerMonthSpent || r == policy.QuestionsSpent
 }
 
 // outside says that a reason is not of a rule that reads settings, money and calls.
@@ -534,6 +536,7 @@ func (v *verifier) admitted(row *store.Fact) error {
 	s, t := &engine.Subject{}, told{
 		engine.Attempt{Trunk: f.Trunk, Dialled: f.Dialled, Source: port(f.Source), UserAgent: f.Agent, ALeg: f.ALeg, Caller: f.Caller, Withheld: f.Withheld, Sent: sentOn(f.Cause, f.Parent)}, f.Direction, f.Peer, f.Locked, f.Settings, f.Presented, nil, f.Hidden,
 	}
+	t.a.Trusted = engine.TrustedIn(&f)
 	if !v.understand(s, row, &t) {
 		v.out.Unknown++
 		return nil

@@ -13,6 +13,7 @@ type Restriction struct {
 	Does     string `json:"does" doc:"what it does, as a sentence"`
 	Closes   string `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
 	AtOnce   int    `json:"at_once,omitempty" doc:"it closes nothing: so many concurrent calls to these destinations, and no more; of calls abroad those abroad are counted, of others all calls of the line"`
+	Ask      string `json:"ask,omitempty" doc:"it closes nothing: the caller hears the price of such a call and confirms it with a key (key), or with three spoken digits (digits)"`
 	Login    bool   `json:"refuses_logins,omitempty" doc:"it refuses logins, and with them all but emergency calls, from phones and networks that are not long known"`
 	Except   string `json:"except,omitempty" doc:"what stays open although closes names it"`
 	// Strangers: a call from a network that the customer has long used is not restricted.
@@ -55,6 +56,7 @@ type NewRestriction struct {
 	Everybody bool   `json:"everybody,omitempty" help:"Restrict every line of every customer." xor:"which"`
 	Closes    string `json:"closes,omitempty" maxLength:"20000" doc:"as only, but these are closed" name:"close" help:"Destinations to close: paid, abroad, \"above 10p\" (abroad, by the price of a first minute), classes such as intl-mobile, countries such as LV, ranges such as +44843; separated by commas." placeholder:"LIST" xor:"names"`
 	AtOnce    int    `json:"at_once,omitempty" minimum:"0" maximum:"1000" doc:"close nothing, but let so many concurrent calls be made to these destinations, and no more" help:"Close nothing, but allow N concurrent calls to these destinations, and no more." placeholder:"N"`
+	Ask       string `json:"ask,omitempty" maxLength:"10" doc:"close nothing, but ask the caller of such a call to confirm its price with a key (key), or with three spoken digits (digits)" help:"Close nothing, but let a voice state the price, and ask the caller to confirm the call: key (a key) or digits (three spoken digits)." placeholder:"HOW"`
 	Except    string `json:"except,omitempty" maxLength:"20000" doc:"what stays open although closes names it" help:"Destinations that stay open although the list names them." placeholder:"LIST"`
 	Only      string `json:"only,omitempty" maxLength:"20000" doc:"paid, abroad, above 10p, a class of number, a country or a range, separated by commas: every other paid destination is closed" help:"Close every paid destination but these." placeholder:"LIST" xor:"names"`
 	Hours     string `json:"hours,omitempty" maxLength:"1000" doc:"mon-fri 18:00-08:00, sat, sun, 2026-12-25: in the customer's time zone" help:"When it applies, in the customer's time zone: \"mon-fri 18:00-08:00, sat, sun, 2026-12-25\" (default: always)." placeholder:"HOURS"`
@@ -91,6 +93,10 @@ func (Restriction) Resource() Resource[Restriction] {
 			},
 			"closes": func(r *Restriction) Cell {
 				switch {
+				case r.Ask != "" && r.Only:
+					return Cell{Text: "asks (" + r.Ask + "): all paid but " + r.Closes}
+				case r.Ask != "":
+					return Cell{Text: "asks (" + r.Ask + "): " + r.Closes}
 				case r.Only:
 					return Cell{Text: "all paid but " + r.Closes}
 				case r.AtOnce > 0:
