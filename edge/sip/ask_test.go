@@ -143,19 +143,20 @@ func TestAConfirmedCall(t *testing.T) {
 // TestAQuestionThatFails: nobody is called, and the phone is told why.
 func TestAQuestionThatFails(t *testing.T) {
 	for _, c := range []struct {
-		name, keys, pressed string
-		wrong               int
-	}{{"wrong", "000", gate.Wrong, 3}, {"silent", "", gate.Unheard, 0}} {
+		name, pressed string
+		wrong         int
+	}{{"wrong", gate.Wrong, 3}, {"silent", gate.Unheard, 0}} {
 		t.Run(c.name, func(t *testing.T) {
 			inAsked(t, price, func(w *askedWorld) {
 				a := w.call("q2", keysSDP)
 				a.take(w.phone.expect("200 INVITE"))
 				a.request("ACK", "")
-				if digits := w.digits(); c.keys == digits {
-					t.Skip("the one in a thousand")
-				}
+				digits := []byte(w.digits())
+				digits[0] = '0' + (digits[0]-'0'+1)%10
 				for range 3 {
-					w.press(c.keys)
+					if c.wrong > 0 {
+						w.press(string(digits))
+					}
 					time.Sleep(time.Second)
 				}
 				bye := w.phone.find("BYE")
