@@ -77,6 +77,7 @@ type App struct {
 	answers   *answer.Answers
 	gate      *gate.Gate
 	sip       *sip.Edge
+	speaks    atomic.Bool // there is a voice that asks callers
 	security  *transport.Security
 	routes    atomic.Pointer[policy.Routing] // how trunks are chosen
 	shield    shield

@@ -3,14 +3,17 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"ringfence/app/config"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
+	"ringfence/edge/voice"
 )
 
 // openEdges binds the sockets; nothing is read from them yet.
@@ -22,7 +25,11 @@ func (a *App) openEdges(context.Context) error {
 		return fmt.Errorf("the certificates of SIP: %w", err)
 	}
 	a.sayExpiry()
-	var err error
+	speaks, err := openVoice(cfg, a.log)
+	if err != nil {
+		return fmt.Errorf("the voice: %w", err)
+	}
+	a.speaks.Store(speaks != nil)
 	a.sip, err = sip.New(sip.Options{
 		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, TLS: cfg.SIP.TLS, WSS: cfg.SIP.WSS, Security: a.security, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
 		MaxCalls: cfg.SIP.MaxCalls, MaxEmergency: cfg.SIP.MaxEmergencyCalls, MaxInbound: cfg.SIP.MaxInboundCalls,
@@ -32,7 +39,7 @@ func (a *App) openEdges(context.Context) error {
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
 		Nodes: cfg.Store.Engine == "postgres", Away: a.ledger.Away, Anchor: a.clock.anchor, Silent: cfg.Shield.Scanners == "silence", Emergency: a.book.Plan().IsEmergency,
-		Trunks: a.book.Trunks, DNS: cfg.SIP.DNS,
+		Trunks: a.book.Trunks, DNS: cfg.SIP.DNS, Voice: speaks,
 	}, a.sipDoor())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
@@ -53,6 +60,22 @@ func (a *App) openEdges(context.Context) error {
 		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Tracers: cfg.Admin.Tracers, Log: a.log, Extra: a.monitor.handlers,
 	})
 	return err
+}
+
+// openVoice makes the voice that asks callers; nil: there is none. It receives audio where SIP does.
+func openVoice(cfg *config.Config, log *slog.Logger) (*voice.Voice, error) {
+	low, high, on, err := cfg.Voice.Range()
+	if !on || err != nil {
+		return nil, err
+	}
+	o := voice.Options{Advertise: advertised(cfg.SIP.Advertise), Low: low, High: high, Log: log}
+	if len(cfg.SIP.UDP) == 1 {
+		o.Listen = cfg.SIP.UDP[0].Addr()
+	}
+	if cfg.Voice.Prompts != "" {
+		o.Prompts = os.DirFS(cfg.Voice.Prompts)
+	}
+	return voice.New(o)
 }
 
 // advertised are validated addresses, or none.

@@ -131,6 +131,7 @@ func (a *App) openStages(ctx context.Context) error {
 		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.Paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
 		Anchor: a.clock.anchor, Lap: a.lap(), Routing: func() policy.Routing { return *a.routes.Load() }, Full: a.trunkFull, WaiveLate: cfg.Provider.LateAnswers == "free",
+		Voice: a.speaks.Load,
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ type Config struct {
 	Geo      Geo      `toml:"geo"`
 	Counters Counters `toml:"counters"`
 	Watch    Watch    `toml:"watch"`
+	Voice    Voice    `toml:"voice"`
 	Desk     Desk     `toml:"desk"`
 	Notify   Notify   `toml:"notify"`
 	Mail     Mail     `toml:"mail"`
@@ -868,6 +869,16 @@ type Metrics struct {
 	// Listen is the "address:port" for /metrics, /healthz and /readyz over plain HTTP. Left out, they are on the admin
 	// socket only.
 	Listen netip.AddrPort `toml:"listen"`
+}
+
+// Voice sets up the voice that states the price of a call and asks the caller to confirm it, where a restriction asks for that. See voice.md.
+type Voice struct {
+	// Ports are the UDP ports at which callers' audio comes in while they are asked: "40000-40399" are enough for 200 callers at the same time. Phones must be able
+	// to reach them. "off": there is no voice, and calls that must be confirmed are refused.
+	Ports string `toml:"ports" default:"40000-40399"`
+
+	// Prompts is a folder of WAV files (8000 Hz, mono, 16-bit PCM, A-law or µ-law) that are played instead of the built-in ones of the same names.
+	Prompts string `toml:"prompts" form:"path"`
 }
 
 // Tracing sets where traces of calls are sent (OpenTelemetry): how long each stage of a call took.

@@ -45,6 +45,9 @@ func (c *Config) faults() Faults {
 		v.bad("routing.margin", v.c.Routing.Margin, `a price of a minute, such as "0.2p"`)
 	}
 	v.watch()
+	if _, _, _, err := v.c.Voice.Range(); err != nil {
+		v.bad("voice.ports", v.c.Voice.Ports, strings.TrimPrefix(err.Error(), "want "))
+	}
 	for _, f := range retain.Faults(v.c.Retain.Kept()) {
 		key := "retain." + string(f.Shorter)
 		v.bad(key, v.value(key).Interface(), "at least as long as retain."+string(f.Than)+" ("+v.c.Retain.Kept()[f.Than].String()+")")

@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 	want := map[string]string{
 		"national-ceiling": "20p", "international-ceiling": "2p", "premium": "off", "satellite": "off", "personal": "on", "pager": "on", "max-calls": "10", "max-international": "2",
 		"calls-per-minute": "30", "calls-per-second": "1000", "longest-call": "4h", "line-day-cap": "£50.00", "line-month-cap": "£150.00",
-		"account-day-cap": "£50.00", "account-month-cap": "£150.00", "line-warning": "£10.00", "account-warning": "£10.00", "watch": "on",
+		"account-day-cap": "£50.00", "account-month-cap": "£150.00", "line-warning": "£10.00", "account-warning": "£10.00", "watch": "on", "questions": "answer",
 	}
 	e, d := Resolve(now), Defaults()
 	if len(want) != int(NumFields) {

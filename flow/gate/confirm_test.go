@@ -1,0 +1,134 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/core/restrict"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+	"ringfence/state/store/memory"
+)
+
+// asking has line 2001 confirm calls to mobiles with three digits.
+func asking(t *testing.T, b *book.Book) {
+	t.Helper()
+	names, err := restrict.ParseSet("mobile")
+	must(t, err)
+	_, err = b.EditLine(t.Context(), "test", "2001", book.LineEdit{Restrict: &restrict.Restriction{Names: names, Ask: restrict.AskDigits, By: "test"}})
+	must(t, err)
+}
+
+func speaks(o *Options) { o.Voice = func() bool { return true } }
+
+// TestACallThatMustBeConfirmed: nothing is charged before the answer; who confirms is not asked again for a while, and who fails too often is asked no more.
+func TestACallThatMustBeConfirmed(t *testing.T) {
+	b := newBook(t)
+	asking(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m, speaks)
+		defer h.close()
+		p, why := h.admit("2001", "07700 900123")
+		if why != policy.OK || p.Ask == nil || p.Ask.Ask != restrict.AskDigits || p.Ask.Rate != 6*money.PencePerMinute || p.Ask.Left != 50*money.Pound {
+			t.Fatalf("%v %+v", why, p)
+		}
+		time.Sleep(40 * time.Second)
+		h.gate.Notify(p.ID, Questioned{Pressed: Left})
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		if r := h.record(p.ID); r.Retail != 0 || r.Talk != 0 {
+			t.Errorf("a caller who was asked pays: %+v", r)
+		}
+		h.square(0)
+
+		p, _ = h.admit("2001", "07700 900123")
+		if p.Ask == nil {
+			t.Fatal("who hung up at the question is not asked again")
+		}
+		h.gate.Notify(p.ID, Questioned{Pressed: Passed})
+		h.gate.Notify(p.ID, Questioned{Pressed: Wrong, Wrong: 3}) // the first counts
+		h.answer(p)
+		time.Sleep(60 * time.Second)
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}, Leg{Answered: time.Now().Add(-time.Minute), Joined: true, Talk: time.Minute})
+		if r := h.record(p.ID); r.Retail != 60_000 {
+			t.Errorf("a minute after the answer costs %v", r.Retail)
+		}
+		if p, _ = h.admit("2001", "07700 900123"); p.Ask != nil {
+			t.Error("the number that was confirmed is asked for again")
+		}
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		if p, _ = h.admit("2001", "07700 900124"); p.Ask == nil || p.Ask.Left != 50*money.Pound-60_000 {
+			t.Errorf("another number: %+v", p.Ask)
+		}
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		time.Sleep(trustFor)
+		if p, _ = h.admit("2001", "07700 900123"); p.Ask == nil {
+			t.Error("the confirmation is good for ever")
+		}
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+	})
+}
+
+func TestTooManyFailedQuestions(t *testing.T) {
+	b := newBook(t)
+	asking(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m, speaks)
+		defer h.close()
+		for range mostFailures {
+			p, why := h.admit("2001", "07700 900123")
+			if why != policy.OK {
+				t.Fatal(why)
+			}
+			h.gate.Notify(p.ID, Questioned{Pressed: Wrong, Wrong: 3})
+			h.end(p.ID, End{By: call.System, Reason: policy.QuestionFailed, Status: 403, At: time.Now()})
+			time.Sleep(time.Minute)
+		}
+		if _, why := h.admit("2001", "07700 900123"); why != policy.QuestionsSpent {
+			t.Errorf("after %d failures: %v", mostFailures, why)
+		}
+		for line, to := range map[string]string{"2001": "020 7946 0000", "2002": "07700 900123"} {
+			if _, why := h.admit(line, to); why != policy.OK {
+				t.Errorf("%s to %s: %v", line, to, why)
+			}
+		}
+		if _, why := h.admit("2001", "999"); why != policy.OK {
+			t.Errorf("999: %v", why)
+		}
+		time.Sleep(failureSpan)
+		if p, why := h.admit("2001", "07700 900123"); why != policy.OK || p.Ask == nil {
+			t.Errorf("an hour later: %v", why)
+		}
+		facts, err := m.Facts(t.Context(), store.FactFilter{Kind: "call.questioned", Limit: 10})
+		must(t, err)
+		if len(facts) != mostFailures || !strings.Contains(string(facts[mostFailures-1].Body), `"no_more":true`) || !strings.Contains(string(facts[0].Body), `"pressed":"wrong","wrong":3,"failures":1`) {
+			t.Errorf("the journal says %+v", facts)
+		}
+	})
+}
+
+// TestWithoutAVoice nobody is asked, and the call is refused.
+func TestWithoutAVoice(t *testing.T) {
+	b := newBook(t)
+	asking(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		if _, why := h.admit("2001", "07700 900123"); why != policy.QuestionUnasked {
+			t.Errorf("no voice: %v", why)
+		}
+		pass := int64(account.QuestionsPass)
+		_, err := b.EditLine(t.Context(), "test", "2001", book.LineEdit{Set: []book.Setting{{Field: account.Questions, N: pass, Grant: true}}})
+		must(t, err)
+		if p, why := h.admit("2001", "07700 900123"); why != policy.OK || p.Ask != nil {
+			t.Errorf("a machine whose calls go on: %v", why)
+		}
+	})
+}
