@@ -15,7 +15,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 VERSION = $(shell tools/version.sh)
 BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e weekend soak deps geo numbering screenshots score rerate
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e weekend soak deps geo numbering prompts screenshots score rerate
 
 run: build
 	bin/ringfence serve --demo
@@ -82,6 +82,10 @@ fuzz:
 
 geo:
 	@tools/geo.sh $(if $(ASN),--asn)
+
+# The prompts of the voice, made again by espeak-ng (Debian: espeak-ng).
+prompts:
+	@go generate ./edge/voice
 
 numbering:
 	@tools/numbering.sh

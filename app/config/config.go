@@ -383,7 +383,7 @@ type Settings struct {
 	// or a line whose calls no rule can understand. What is usual is still learned. The default is "on".
 	Watch Setting `toml:"watch" reload:"live"`
 
-	// Questions is what becomes of a call that a restriction wants a person to confirm. "answer" answers the call and lets a voice state the price and ask for
+	// Questions is what becomes of a call that a person must confirm because a restriction says so. "answer" answers the call and lets a voice state the price and ask for
 	// a key: every phone plays that. "early" lets the voice speak before the answer, for phones that play early media and send keys then. "refuse" and "pass"
 	// are for machines, such as alarms, lifts, fax machines and payment terminals: the call is refused, or goes on without a question. Customers and lines may
 	// have their own. The default is "answer". See voice.

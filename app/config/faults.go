@@ -69,7 +69,7 @@ func nearest(key string) string {
 		if f.table() == table {
 			cost = slip.Distance(last, f.name())
 		} else if f.name() == last {
-			cost = 2 // the right key in the wrong table
+			cost = 1 // the right key in the wrong table
 		}
 		if cost < bestCost {
 			best, bestCost = f.Key, cost

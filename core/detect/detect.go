@@ -38,6 +38,7 @@ const (
 	UnusualTrial        // unusual-trial: what unusual-calls would have closed, were it more than a trial
 	RuleBack            // rule-back: a rule for unusual calls was too often wrong and is trusted less
 	Reported            // reported: somebody of a customer's reported a fraud
+	Unconfirmed         // calls-unconfirmed: questions to a line's callers were failed again and again
 	JournalDiffers      // journal-differs: the journal does not fit a checkpoint that is known elsewhere
 	NumKinds
 )
@@ -104,6 +105,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	}),
 	fact.KindLegUnconfirmed:  on(judgeUnconfirmed),
 	fact.KindCallUnallocated: on(judgeUnallocated),
+	fact.KindCallQuestioned:  ofLine(judgeQuestioned),
 	fact.KindCallsUnusual:    on(judgeUnusual),
 	fact.KindCallsRuleBack:   on(judgeRuleBack),
 	fact.KindFraudReported:   on(judgeReported),

@@ -1115,7 +1115,7 @@ type CallQuestioned struct {
 	Class     string // what sort of number it is
 	Country   string // ISO 3166-1 code
 	Asked     string // how the call is confirmed: key or digits; or trusted, where a person has confirmed one to this number a short while ago
-	Pressed   string // what came of the question: passed, wrong, silent, left (the caller hung up) or unheard (no audio came)
+	Pressed   string // how the caller answered: passed, wrong, silent, left (hung up) or no-audio (none came)
 	WrongKeys int64  // wrong answers to it
 	HastyKeys int64  // keys that were pressed before the digits had been spoken, as by a machine
 	Failures  int64  // wrong logins

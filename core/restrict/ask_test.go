@@ -63,7 +63,10 @@ func TestAsking(t *testing.T) {
 		}
 	}
 	for _, bad := range []Restriction{
-		{Names: set("abroad"), Ask: "voice"}, {Names: set("abroad"), Ask: AskKey, AtOnce: 2}, {Names: set("abroad"), Ask: AskKey, Ends: true}, {Ask: AskKey},
+		{Names: set("abroad"), Ask: "voice"},
+		{Names: set("abroad"), Ask: AskKey, AtOnce: 2},
+		{Names: set("abroad"), Ask: AskKey, Ends: true},
+		{Ask: AskKey},
 		{Ask: AskKey, Login: true, Known: []uint32{1}},
 	} {
 		if bad.Check() == nil {

@@ -93,7 +93,7 @@ func (b *bridge) unasked(ask *gate.Confirm, err error) {
 	if errors.Is(err, voice.ErrFull) {
 		f.Value = policy.UnaskedBusy
 	}
-	b.s.e.door.Notify(b.id, gate.Questioned{Pressed: gate.Unheard})
+	b.s.e.door.Notify(b.id, gate.Questioned{Pressed: gate.NoAudio})
 	b.finish(ending{by: call.System, why: policy.QuestionUnasked, f: f})
 }
 
@@ -130,7 +130,7 @@ func (q *question) acknowledged(b *bridge, m *message.Message) {
 	q.voice.Begin()
 }
 
-// pressed takes what came of the question. A call that is confirmed goes on.
+// pressed takes the result of the question. A call that is confirmed goes on.
 func (b *bridge) pressed(r voice.Result) {
 	q, s, u := b.ask, b.s, b.setup
 	if !q.open || b.state != calling {
@@ -142,7 +142,7 @@ func (b *bridge) pressed(r voice.Result) {
 	case r.Outcome == voice.Passed:
 		said.Pressed = gate.Passed
 	case !r.Heard && r.Wrong == 0:
-		said.Pressed = gate.Unheard
+		said.Pressed = gate.NoAudio
 	case r.Outcome == voice.Wrong:
 		said.Pressed = gate.Wrong
 	}

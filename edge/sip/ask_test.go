@@ -145,7 +145,7 @@ func TestAQuestionThatFails(t *testing.T) {
 	for _, c := range []struct {
 		name, pressed string
 		wrong         int
-	}{{"wrong", gate.Wrong, 3}, {"silent", gate.Unheard, 0}} {
+	}{{"wrong", gate.Wrong, 3}, {"silent", gate.NoAudio, 0}} {
 		t.Run(c.name, func(t *testing.T) {
 			inAsked(t, price, func(w *askedWorld) {
 				a := w.call("q2", keysSDP)
@@ -292,7 +292,7 @@ func TestNobodyToAsk(t *testing.T) {
 		if end := w.gate.only(t); end.Reason != policy.QuestionUnasked || end.Reason.Text(policy.Figures{Value: policy.UnaskedAudio}) == "" {
 			t.Errorf("%+v", end)
 		}
-		if len(w.said) != 1 || w.said[0].Pressed != gate.Unheard {
+		if len(w.said) != 1 || w.said[0].Pressed != gate.NoAudio {
 			t.Errorf("the gate was told %+v", w.said)
 		}
 	})

@@ -99,7 +99,7 @@ type Question struct {
 	Limit   time.Duration // for the whole question; 0 is 60 s
 }
 
-// Outcome is what came of a question.
+// Outcome is how a question ended.
 type Outcome uint8
 
 // Outcomes.

@@ -447,7 +447,7 @@ func (s *Server) settingRow(q *query, n *lineNow, f account.Field) settingRow {
 		row.Field.Choices = []choice{{"off", q.t("line.off"), !on}, {"on", q.t("line.on"), on}}
 	case f.Unit() == account.UnitChoice:
 		for _, name := range f.Choices() {
-			row.Field.Choices = append(row.Field.Choices, choice{name, q.t(word("line." + f.String() + "-" + name)), name == row.Field.Value})
+			row.Field.Choices = append(row.Field.Choices, choice{name, q.t("line.choose-" + word(name)), name == row.Field.Value})
 		}
 	case f.Unit() == account.UnitRate:
 		row.Field.After = q.t("line.a-minute")

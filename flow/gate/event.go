@@ -16,7 +16,7 @@ type (
 	}
 	AnsweredAfter struct{ Trunk, BLeg string }
 	Questioned    struct {
-		Pressed      string // passed, wrong, silent, left or unheard
+		Pressed      string // how the caller answered: Passed and so on
 		Wrong, Hasty int
 	}
 )

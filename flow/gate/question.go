@@ -157,16 +157,16 @@ func (g *Gate) leftToday(ctx context.Context, s *subject, l *live) money.Micro {
 	return left
 }
 
-// What came of a question, as Questioned and the journal say it.
+// How a caller answers, as Questioned and the journal say it.
 const (
 	Passed  = "passed"
 	Wrong   = "wrong"
 	Silent  = "silent"
 	Left    = "left"
-	Unheard = "unheard"
+	NoAudio = "no-audio"
 )
 
-// Questioned notes what came of the question to the caller of a call. Repeats change nothing. It never blocks.
+// Questioned notes how the caller of a call has answered. Repeats change nothing. It never blocks.
 func (g *Gate) Questioned(id call.ID, q Questioned) {
 	l := g.get(id)
 	if l == nil {

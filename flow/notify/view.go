@@ -261,6 +261,9 @@ type label struct{ key, label, unit string }
 // labels of what evidence may say, beyond a login; what is not here is not shown.
 var labels = []label{
 	{"failures", "Wrong logins", ""},
+	{"unconfirmed", "Calls not confirmed", "within an hour"},
+	{"wrong_answers", "Wrong answers to the last", ""},
+	{"early_keys", "Keys pressed before they were spoken", ""},
 	{"sources", "Addresses", ""},
 	{"lines", "Lines tried", ""},
 	{"known", "Of these exist here", ""},
