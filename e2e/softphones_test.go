@@ -349,6 +349,7 @@ type softBaresip struct {
 	*printed
 	t       *testing.T
 	console net.Conn
+	dir     string
 }
 
 func launchBaresip(t *testing.T, w way, line, password string) *softBaresip {
@@ -370,15 +371,17 @@ module_path %s
 module g711.so
 module aubridge.so
 module aufile.so
+module sndfile.so
+snd_path %s
 module cons.so
 cons_listen %s
 module_app account.so
 module_app menu.so
-`, host, w.server.Addr(), sound, baresipModules(), console)), 0o600))
+`, host, w.server.Addr(), sound, baresipModules(), dir, console)), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "accounts"), []byte(fmt.Sprintf(
 		"<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;regint=60;audio_codecs=PCMA,PCMU;answermode=auto\n",
 		line, w.server, w.transport, line, password)), 0o600))
-	b := &softBaresip{printed: &printed{}, t: t}
+	b := &softBaresip{printed: &printed{}, t: t, dir: dir}
 	cmd := exec.Command("baresip", "-f", dir, "-s", "-v")
 	cmd.Dir = dir
 	b.run(t, cmd)
@@ -406,8 +409,10 @@ func (b *softBaresip) hangup() { b.tell("b") }
 
 // digit presses a key and lets it go.
 func (b *softBaresip) digit(one byte) {
+	says := "send DTMF digit: '" + string(one) + "'"
+	before := strings.Count(b.said(), says)
 	b.tell(string(one))
-	b.says(b.t, "send DTMF digit: '"+string(one)+"'", 1)
+	b.says(b.t, says, before+1)
 	elapse(200 * time.Millisecond)
 	b.tell("\x04")
 }

@@ -71,7 +71,7 @@ func (w *askedWorld) hear() string {
 		case p := <-w.rtp.in:
 			w.audio = append(w.audio, p.text[12:]...)
 		default:
-			return voice.Listen(w.audio)
+			return voice.Listen(voice.Linear(w.audio))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 	"strconv"
 
 	"ringfence/core/money"
@@ -284,30 +285,42 @@ func (q *Question) press() (words []string) {
 	return words
 }
 
-// Listen finds the digits that a caller is asked to press in µ-law audio as the voice has sent it, with built-in prompts: for phones of tests, which cannot
-// understand speech. "" means that it has not said them all.
-func Listen(audio []byte) (digits string) {
+// Listen finds the digits that a caller is asked to press in what a phone has heard of the voice, with built-in prompts, at 8,000 samples a second: for phones of
+// tests, which understand no speech. "" means that the question has not been heard yet.
+func Listen(heard []int16) (digits string) {
 	clips, err := load(nil)
 	if err != nil {
 		return ""
+	}
+	audio := make([]byte, len(heard)) // as A-law, which both laws can be compared in
+	for i, s := range heard {
+		audio[i] = aLaw(s)
+	}
+	for _, clip := range clips {
+		for i, u := range clip {
+			clip[i] = toALaw[u]
+		}
 	}
 	at := bytes.LastIndex(audio, clips["to-go-on-press"])
 	if at < 0 {
 		return ""
 	}
 	rest := audio[at+len(clips["to-go-on-press"]):]
-	for len(rest) > 0 {
-		next := byte(0)
-		for d, word := range ones[:10] {
-			if clip := clips[word]; bytes.HasPrefix(rest, clip) {
-				next, rest = '0'+byte(d), rest[len(clip):]
-				break
-			}
-		}
-		if next == 0 {
+	for {
+		next := slices.IndexFunc(ones[:10], func(word string) bool { return bytes.HasPrefix(rest, clips[word]) })
+		if next < 0 {
 			return digits
 		}
-		digits += string(next)
+		digits += strconv.Itoa(next)
+		rest = rest[len(clips[ones[next]]):]
 	}
-	return digits
+}
+
+// Linear is µ-law audio as samples.
+func Linear(ulaw []byte) []int16 {
+	out := make([]int16, len(ulaw))
+	for i, u := range ulaw {
+		out[i] = fromULaw[u]
+	}
+	return out
 }

@@ -349,7 +349,7 @@ func listen(t *testing.T, w *wire) string {
 	t.Helper()
 	for range 3000 {
 		time.Sleep(frameTime)
-		if digits := Listen(w.heard()); len(digits) == 3 {
+		if digits := Listen(Linear(w.heard())); len(digits) == 3 {
 			time.Sleep(3 * frameTime)
 			return digits
 		}
