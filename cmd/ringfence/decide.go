@@ -78,6 +78,10 @@ func callFacts(line string, d *api.Decision) *table.Table {
 		}
 		facts.Row("routes", strings.Join(d.Routes, ", "))
 	}
+	if d.Asks != "" {
+		how := map[string]string{"key": "a key", "digits": "three spoken digits"}[d.Asks]
+		facts.Row("asks", fmt.Sprintf("a voice states the price, and the caller confirms with %s (restriction %d)", how, d.AsksBy))
+	}
 	for _, t := range d.Trunks {
 		facts.Row("trunk "+t.Trunk, choice(&t))
 	}

@@ -212,7 +212,7 @@ const (
 	UnaskedSentOn = 1 + iota // the line sends it on
 	UnaskedMute              // there is no voice here
 	UnaskedAudio             // the phone offers no audio that the voice speaks
-	UnaskedBusy              // the voice asks as many callers as it can
+	UnaskedBusy              // the voice asks as many callers as it can, or the line is being asked in other calls
 )
 
 func unaskedText(f Figures) string {
@@ -223,7 +223,7 @@ func unaskedText(f Figures) string {
 	case UnaskedAudio:
 		return must + "the phone offers no audio that the voice speaks (G.711 without encryption)"
 	case UnaskedBusy:
-		return must + "the voice is asking as many callers as it can: try again in a minute"
+		return must + "as many callers are being asked as may be at the same time: try again in a minute"
 	}
 	return must + "the provider has not set up the voice that asks"
 }

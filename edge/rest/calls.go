@@ -83,6 +83,9 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 		Presented: e164(d.Present), Network: e164(d.Network),
 		Routes: views(d.Routes, routeText), Steps: []api.Step{}, At: at,
 	}
+	if v.Ask != nil && v.Allowed() {
+		out.Asks, out.AsksBy = string(v.Ask.Ask), v.Ask.ID
+	}
 	for i := range d.Trunks {
 		out.Trunks = append(out.Trunks, choiceView(&d.Trunks[i]))
 	}

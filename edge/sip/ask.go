@@ -173,8 +173,8 @@ func (b *bridge) leavesQuestion(end *ending) {
 	if b.ask == nil {
 		return
 	}
-	if b.ask.open && end.by == call.Caller {
-		b.s.e.door.Notify(b.id, gate.Questioned{Pressed: gate.Left})
+	if b.ask.open {
+		b.s.e.door.Notify(b.id, gate.Questioned{Pressed: gate.Left, Wrong: b.ask.voice.Wrong()})
 	}
 	if !b.joined && end.by == call.Caller && end.why == policy.Hangup {
 		end.why, end.status = policy.Cancelled, 487 // nobody has answered it

@@ -63,14 +63,16 @@ const (
 
 // takes reads where to send, and what.
 func (s *Session) takes(h heard) {
-	if strange(h.to.Addr()) && !strange(s.peer) { // behind a router that translates addresses: its audio will show where it is
+	if a := h.to.Addr(); a != s.peer && (nowhere(a) || a.IsPrivate() && !s.peer.IsPrivate() && !s.peer.IsLoopback()) { // behind a router that translates addresses: its audio will show where it is
 		h.to = netip.AddrPortFrom(s.peer, h.to.Port())
 	}
 	s.h, s.talks = h, true
 }
 
-// strange says that an address of another network means nothing here.
-func strange(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() }
+// nowhere says that no caller is at an address: audio that goes there would reach this machine's own services, or many others.
+func nowhere(a netip.Addr) bool {
+	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
 
 // Answer takes the answer to our offer.
 func (s *Session) Answer(sdp []byte) error {
@@ -118,6 +120,13 @@ func (s *Session) Press(key byte) {
 	defer s.mu.Unlock()
 	s.byEvent = true
 	s.pressed(key)
+}
+
+// Wrong is how many wrong answers there were so far.
+func (s *Session) Wrong() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.result.Wrong
 }
 
 // Ring plays the ringing tone until Close: the call goes on, and the callee has not answered yet.

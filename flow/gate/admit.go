@@ -57,9 +57,6 @@ func fromOf(s *engine.Subject) restrict.From {
 func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	r := s.Judge(g.stopping.Load())
 	g.lap(ctx, "decide")
-	if r == nil && s.Verdict.Ask != nil {
-		r = g.trust.spent(s.Line, s.Now)
-	}
 	if r != nil {
 		return nil, r
 	}
@@ -75,10 +72,19 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if r := g.takeCounts(s); r != nil {
 		return nil, r
 	}
+	if s.Verdict.Ask != nil {
+		if r := g.trust.ask(s.Line, s.Verdict.Ask.ID, s.Now); r != nil {
+			g.giveCounts(s)
+			return nil, r
+		}
+	}
 	l, r := g.reserve(ctx, s)
 	g.lap(ctx, "hold")
 	if r != nil {
 		g.giveCounts(s)
+		if s.Verdict.Ask != nil {
+			g.trust.answered(s.Line)
+		}
 		return nil, r
 	}
 	if s.Verdict.Ask != nil {

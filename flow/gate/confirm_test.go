@@ -82,12 +82,16 @@ func TestTooManyFailedQuestions(t *testing.T) {
 		m := memory.New()
 		h := open(t, b, m, speaks)
 		defer h.close()
-		for range mostFailures {
+		for i := range mostFailures {
 			p, why := h.admit("2001", "07700 900123")
 			if why != policy.OK {
 				t.Fatal(why)
 			}
-			h.gate.Notify(p.ID, Questioned{Pressed: Wrong, Wrong: 3})
+			if i == 1 { // who tries digits and hangs up before the last wrong answer has failed too
+				h.gate.Notify(p.ID, Questioned{Pressed: Left, Wrong: 2})
+			} else {
+				h.gate.Notify(p.ID, Questioned{Pressed: Wrong, Wrong: 3})
+			}
 			h.end(p.ID, End{By: call.System, Reason: policy.QuestionFailed, Status: 403, At: time.Now()})
 			time.Sleep(time.Minute)
 		}
@@ -110,6 +114,41 @@ func TestTooManyFailedQuestions(t *testing.T) {
 		must(t, err)
 		if len(facts) != mostFailures || !strings.Contains(string(facts[mostFailures-1].Body), `"no_more":true`) || !strings.Contains(string(facts[0].Body), `"pressed":"wrong","wrong":3,"failures":1`) {
 			t.Errorf("the journal says %+v", facts)
+		}
+	})
+}
+
+// TestQuestionsAtOnce: a line is asked in two calls at once, and a place is free again when a call ends, whatever the edge has said of its question.
+func TestQuestionsAtOnce(t *testing.T) {
+	b := newBook(t)
+	asking(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New(), speaks)
+		defer h.close()
+		var up []call.ID
+		for range mostOpen {
+			p, why := h.admit("2001", "07700 900123")
+			if why != policy.OK {
+				t.Fatal(why)
+			}
+			up = append(up, p.ID)
+		}
+		if r := h.refusal("2001", "07700 900124"); r == nil || r.Reason != policy.QuestionUnasked || r.Figures.Value != policy.UnaskedBusy {
+			t.Errorf("one more: %+v", r)
+		}
+		if _, why := h.admit("2001", "020 7946 0000"); why != policy.OK {
+			t.Errorf("a call that needs no question: %v", why)
+		}
+		h.gate.Notify(up[0], Questioned{Pressed: Passed})
+		h.end(up[0], End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		h.end(up[1], End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		for range mostOpen {
+			if _, why := h.admit("2001", "07700 900124"); why != policy.OK {
+				t.Errorf("after they ended: %v", why)
+			}
+		}
+		if len(h.gate.trust.open) != 1 || len(h.gate.trust.open["2001"]) != mostOpen {
+			t.Errorf("open: %v", h.gate.trust.open)
 		}
 	})
 }

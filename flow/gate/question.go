@@ -32,7 +32,10 @@ const (
 	trustFor     = 12 * time.Hour
 	mostFailures = 3 // within failureSpan; then no question is asked for as long
 	failureSpan  = time.Hour
-	mostTrusted  = 100_000 // numbers that are remembered
+	// longestQuestion is more than an edge waits for an answer.
+	longestQuestion = 2 * time.Minute
+	mostOpen        = 2       // questions to callers of one line at the same time: nobody tries digits in many calls at once, or takes every place of the voice
+	mostTrusted     = 100_000 // numbers that are remembered
 )
 
 // trust is what questions have shown, in this process: after a restart, and on another node, callers are asked again. The zero value is ready.
@@ -40,6 +43,7 @@ type trust struct {
 	mu     sync.Mutex // owns the rest
 	passed map[trusted]time.Time
 	failed map[string][]time.Time // by line: when, the oldest first
+	open   map[string][]time.Time // questions that are not answered, by line: when they were put
 }
 
 // trusted is a number that a person at a line has confirmed.
@@ -69,14 +73,36 @@ func (t *trust) knows(key trusted, now time.Time) bool {
 	return now.Before(t.passed[key])
 }
 
-// spent refuses a call for which a line would be asked again that has failed too often.
-func (t *trust) spent(line string, now time.Time) *Refusal {
+// ask opens a question to a line. It refuses the call of one that has failed too often, or is being asked already.
+func (t *trust) ask(line string, by int64, now time.Time) *Refusal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := t.failures(line, now); n >= mostFailures {
 		return &Refusal{Reason: policy.QuestionsSpent, Figures: policy.Figures{Limit: mostFailures, Value: int64(n)}}
 	}
+	open := t.open[line]
+	for len(open) > 0 && now.Sub(open[0]) >= longestQuestion { // of a call that another node has taken over
+		open = open[1:]
+	}
+	if len(open) >= mostOpen {
+		return &Refusal{Reason: policy.QuestionUnasked, Figures: policy.Figures{Limit: by, Value: policy.UnaskedBusy}}
+	}
+	if t.open == nil {
+		t.open = map[string][]time.Time{}
+	}
+	t.open[line] = append(open, now)
 	return nil
+}
+
+// answered closes a question.
+func (t *trust) answered(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if open := t.open[line]; len(open) > 1 {
+		t.open[line] = open[1:]
+	} else {
+		delete(t.open, line)
+	}
 }
 
 // failures are those of a line that still count; under mu.
@@ -181,14 +207,15 @@ func (g *Gate) Questioned(id call.ID, q Questioned) {
 	if asked == nil {
 		return
 	}
+	g.trust.answered(o.Line)
 	f := fact.CallQuestioned{
 		Number: o.Number, Class: o.Class, Country: o.Country, Asked: string(asked.Ask), Pressed: q.Pressed,
 		WrongKeys: int64(q.Wrong), HastyKeys: int64(q.Hasty),
 	}
-	switch q.Pressed {
-	case Passed:
+	switch {
+	case q.Pressed == Passed:
 		g.trust.pass(trusted{o.Line, o.Number}, now)
-	case Wrong, Silent: // a caller who hangs up when hearing the price has done what the question is for
+	case q.Pressed == Silent, q.Wrong > 0: // a caller who hangs up when hearing the price has done what the question is for, and one who tries digits first has not
 		n := g.trust.fail(o.Line, now)
 		f.Failures, f.NoMore = int64(n), n >= mostFailures
 	}

@@ -25,6 +25,10 @@ func (g *Gate) Ended(id call.ID, e End) {
 		return
 	}
 	g.stats.ended(l.Call.Ended(e, clock()))
+	if l.asked != nil { // an edge that says nothing of the question
+		l.asked = nil
+		g.trust.answered(l.Open.Line)
+	}
 	if e.From.IsValid() {
 		g.o.Ledger.Record(l.EndedElsewhere(&e))
 	}

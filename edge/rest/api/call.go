@@ -34,6 +34,8 @@ type Decision struct {
 	SIPStatus   int           `json:"sip_status,omitempty" doc:"SIP status that the phone would get"`
 	Figures     Figures       `json:"figures"`
 	Always      bool          `json:"always,omitempty" doc:"emergency: connected whatever fails"`
+	Asks        string        `json:"asks,omitempty" doc:"before it is connected a voice states its price, and the caller confirms it: with a key (key), or with three spoken digits (digits)"`
+	AsksBy      int64         `json:"asks_restriction,omitempty" doc:"the restriction that wants it"`
 	Dialled     string        `json:"dialled"`
 	Number      string        `json:"number,omitempty" doc:"E.164 with +, or a short number; absent when the digits are no number"`
 	Class       string        `json:"class,omitempty"`
