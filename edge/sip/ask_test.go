@@ -345,3 +345,125 @@ func TestKeyIn(t *testing.T) {
 		}
 	}
 }
+
+// TestAskedWithoutAnOffer: the voice makes the offer, and the callee is offered what the phone has answered.
+func TestAskedWithoutAnOffer(t *testing.T) {
+	inAsked(t, price, func(w *askedWorld) {
+		a := w.call("q9", noOffer)
+		ok := w.phone.expect("200 INVITE")
+		a.take(ok)
+		if body := string(ok.Body()); !strings.Contains(body, "m=audio 40000 RTP/AVP 8 0 101") {
+			t.Fatalf("the voice offers\n%s", body)
+		}
+		a.request("ACK", keysSDP)
+		w.press(w.digits())
+		inv := w.carrier.expect("INVITE")
+		if !strings.Contains(string(inv.Body()), "m=audio 4000 ") {
+			t.Errorf("the carrier is offered\n%s", inv.Body())
+		}
+		w.carrier.answer(inv, 200, "b9", sdpB)
+		w.carrier.expect("ACK")
+		w.phone.answer(w.phone.expect("INVITE"), 200, "", sdp)
+		w.phone.expect("ACK")
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+	})
+}
+
+// TestAskedOfOneWhoRequiresReliableAnswers: the question is put after an answer, whatever the line's setting, and its callee is sent no 100rel.
+func TestAskedOfOneWhoRequiresReliableAnswers(t *testing.T) {
+	early := price
+	early.Early, early.Ask = true, restrict.AskKey
+	inAsked(t, early, func(w *askedWorld) {
+		w.phone.offer = keysSDP
+		a := w.phone.invite("q10", "02079460000", "Require: 100rel")
+		a.take(w.phone.expect("200 INVITE"))
+		a.request("ACK", "")
+		synctest.Wait()
+		w.press("1")
+		inv := w.carrier.expect("INVITE")
+		if inv.HasToken(message.HSupported, "100rel") {
+			t.Error("the callee may answer reliably, and the caller could acknowledge nothing")
+		}
+		w.carrier.answer(inv, 180, "b10", "")
+		w.phone.quiet(time.Second)
+		a.request("UPDATE", "") // a refresh while it rings
+		w.phone.expect("200 UPDATE")
+		a.request("INVITE", strings.Replace(keysSDP, "4000", "4444", 1)) // and a new address
+		w.phone.expect("200 INVITE")
+		a.request("ACK", "")
+		w.carrier.answer(inv, 200, "b10", sdpB)
+		w.carrier.expect("ACK")
+		w.phone.answer(w.phone.expect("INVITE"), 200, "", strings.Replace(sdp, "4000", "4444", 1))
+		w.phone.expect("ACK")
+		re := w.carrier.expect("INVITE") // it was offered another address
+		if !strings.Contains(string(re.Body()), "m=audio 4444 ") {
+			t.Errorf("the carrier is offered\n%s", re.Body())
+		}
+		w.carrier.answer(re, 200, "", sdpB)
+		w.carrier.expect("ACK")
+		a.request("BYE", "")
+		w.phone.find("200 BYE")
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+	})
+}
+
+// TestAPhoneThatCannotBeJoined: it refuses the callee's session, and both are hung up.
+func TestAPhoneThatCannotBeJoined(t *testing.T) {
+	inAsked(t, price, func(w *askedWorld) {
+		a := w.call("q11", keysSDP)
+		a.take(w.phone.expect("200 INVITE"))
+		a.request("ACK", "")
+		w.press(w.digits())
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 200, "b11", sdpB)
+		w.carrier.expect("ACK")
+		re := w.phone.expect("INVITE")
+		w.phone.answer(re, 488, "", "")
+		w.phone.expect("ACK")
+		w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		synctest.Wait()
+		if end := w.gate.only(t); end.Reason != policy.Incompatible {
+			t.Errorf("%+v", end)
+		}
+	})
+}
+
+// TestACutDuringAQuestion: a lock ends it at once.
+func TestACutDuringAQuestion(t *testing.T) {
+	inAsked(t, price, func(w *askedWorld) {
+		a := w.call("q12", keysSDP)
+		a.take(w.phone.expect("200 INVITE"))
+		a.request("ACK", "")
+		w.digits()
+		w.gate.cut(w.gate.admitted[0], policy.CutLocked, policy.Figures{})
+		w.phone.answer(w.phone.find("BYE"), 200, "", "")
+		w.carrier.quiet(time.Second)
+		if end := w.gate.only(t); end.Reason != policy.CutLocked {
+			t.Errorf("%+v", end)
+		}
+		if len(w.said) != 1 || w.said[0].Pressed != gate.Left {
+			t.Errorf("the gate was told %+v", w.said)
+		}
+	})
+}
+
+// TestAPhoneThatNeverAcknowledges the voice's answer hears nothing, and is hung up.
+func TestAPhoneThatNeverAcknowledges(t *testing.T) {
+	inAsked(t, price, func(w *askedWorld) {
+		w.call("q13", keysSDP)
+		w.phone.expect("200 INVITE")
+		time.Sleep(time.Minute)
+		if w.hear(); len(w.audio) != 0 {
+			t.Error("the voice speaks to a phone that has not acknowledged it")
+		}
+		bye := w.phone.find("BYE")
+		w.phone.answer(bye, 200, "", "")
+		synctest.Wait()
+		if end := w.gate.only(t); end.Reason != policy.NoAck {
+			t.Errorf("%+v", end)
+		}
+	})
+}

@@ -459,6 +459,9 @@ func (p *peer) quiet(d time.Duration) {
 	}
 }
 
+// noOffer is the offer of a peer that makes none.
+const noOffer = "none"
+
 const (
 	sdp  = "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
 	sdpB = "v=0\r\no=- 2 2 IN IP4 10.0.9.1\r\ns=-\r\nc=IN IP4 10.0.9.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n"
@@ -503,7 +506,7 @@ func (d *dialog) sendInvite(lines ...string) {
 		Supported: replaces
 		%s
 		Content-Type: application/sdp`, d.target, d.p.at, d.branch, d.from, d.to, d.callID, d.inviteSeq, d.p.at,
-		strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + cmp.Or(d.p.offer, sdp))
+		strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + strings.TrimPrefix(cmp.Or(d.p.offer, sdp), noOffer))
 }
 
 // take learns the dialog from a 2xx.
