@@ -154,7 +154,7 @@ func (a *App) openWeb() error {
 		return err
 	}
 	a.web, err = web.New(web.Deps{
-		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Evidence: a.evidence, Security: a.protections, Zone: a.book.Zone(""), Plan: a.book.Plan(),
+		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Sent: a.notices.SentTo, Help: help(&a.cfg), Status: a.public, Evidence: a.evidence, Security: a.protections, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Proof: a.proof, Desk: a.desk, Cases: a.cases, Casefile: func() *casefile.Casefile { return a.casefile }, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,

@@ -109,7 +109,7 @@ var bodies = map[string]string{
 // queries name a customer's things where the path does not.
 var queries = map[string]string{
 	"list-lines": "customer=CUSTOMER", "list-registrations": "line=CUSTOMER-1", "list-calls": "line=CUSTOMER-1", "list-cdrs": "line=CUSTOMER-1",
-	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-credits": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-cases": "customer=CUSTOMER", "list-plans": "customer=CUSTOMER", "attach-case-file": "name=x", "list-changes": "customer=CUSTOMER", "list-history": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
+	"list-bills": "customer=CUSTOMER", "list-payments": "customer=CUSTOMER", "list-credits": "customer=CUSTOMER", "list-bill-calls": "line=CUSTOMER-1", "get-exposure": "customer=CUSTOMER", "list-cases": "customer=CUSTOMER", "list-plans": "customer=CUSTOMER", "attach-case-file": "name=x", "list-changes": "customer=CUSTOMER", "list-history": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-notices": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
 }
 
 // everybodys are open to a customer's people and about no customer.

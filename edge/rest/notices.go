@@ -44,9 +44,12 @@ func (s *Server) listNotices(ctx context.Context, n *notify.Notifier, in *struct
 		return out, err
 	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
-	all, err := n.List(ctx, notify.Filter{
-		Line: line, Account: customer, Kind: in.Kind, State: in.State, Before: in.Before, Limit: limit + 1,
-	})
+	f := notify.Filter{Line: line, Account: customer, Kind: in.Kind, State: in.State, Before: in.Before, Limit: limit + 1}
+	if own(ctx) != "" { // what staff alone were told of a customer is not for its people
+		sent, err := n.SentTo(ctx, customer, f)
+		return list(views(sent, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
+	}
+	all, err := n.List(ctx, f)
 	return list(views(all, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
 }
 

@@ -66,6 +66,7 @@ func newControl(t *testing.T) *control {
 		fatal(t, err)
 		t.Cleanup(d.Fit.Close)
 		d.Book, d.Exposure, d.Watch, d.Phones = h.book, desk, w, phones
+		d.Sent = func(context.Context, string, notify.Filter) ([]notify.View, error) { return nil, nil }
 		d.Cooling = cooling.New(cooling.Options{Store: h.db, Book: h.book, People: h.people})
 		d.Devices = device.New(device.Options{Store: h.db})
 		d.Calls = func() []gate.InProgress { return c.live }

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"html/template"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"ringfence/core/account"
 	"ringfence/flow/book"
 	"ringfence/flow/cooling"
+	"ringfence/flow/notify"
 )
 
 var _ = serves(func(s *Server) {
@@ -18,6 +21,9 @@ var _ = serves(func(s *Server) {
 	}
 	s.page("GET /notices", customer, s.notified)
 	s.page("POST /notices", customer, s.changeNotified)
+	if s.d.Sent != nil {
+		s.page("GET /notices/sent", customer, s.sent)
+	}
 })
 
 // notifiedView is who is notified, and of what.
@@ -26,7 +32,30 @@ type notifiedView struct {
 	Add      []field
 	May      bool
 	Waits    string // how long a change waits
+	Sent     string // where the notices that went out are; "" is nowhere
 	Fault    string
+}
+
+// noticesView is the notices that the customer's people got.
+type noticesView struct {
+	Rows  []noticeRow
+	Pager pager
+}
+
+type noticeRow struct {
+	At       time.Time
+	Title    template.HTML
+	Line     template.HTML
+	LinePath string // "" where the line is gone
+	To       []noticeWay
+}
+
+// noticeWay is one way that a notice took.
+type noticeWay struct {
+	At    template.HTML // address
+	State string        // in words
+	When  time.Time     // of its arrival; zero: it has not
+	Bad   bool
 }
 
 type notifiedRow struct {
@@ -57,6 +86,9 @@ func (s *Server) notifiedPage(q *query, fault string) (page, error) {
 	for i := range c.Contacts {
 		v.Contacts = append(v.Contacts, s.notifiedRow(q, &c.Contacts[i], v.May))
 	}
+	if s.d.Sent != nil && q.may("list-notices") == nil {
+		v.Sent = "/notices/sent"
+	}
 	if q.may("add-contact") == nil {
 		v.Add = s.contactFields(q, "", &account.Contact{Name: harmless(q.form.Get("name"), 80), Address: harmless(q.form.Get("mail"), 254)})
 	}
@@ -65,6 +97,50 @@ func (s *Server) notifiedPage(q *query, fault string) (page, error) {
 		title = q.t("notices.title", "n", n)
 	}
 	return page{name: "notices", title: title, nav: "/people", shape: "middle", crumbs: []crumb{{q.t("frame.people"), "/people"}}, data: v}, nil
+}
+
+// sent is the list of the notices that went to the customer's people, the newest first.
+func (s *Server) sent(q *query) (page, error) {
+	if err := q.may("list-notices"); err != nil {
+		return page{}, err
+	}
+	f := notify.Filter{Limit: perPage + 1}
+	f.Before, _ = strconv.ParseInt(q.form.Get("before"), 10, 64) // anything else is the end
+	f.Before = max(f.Before, 0)
+	all, err := s.d.Sent(q.Context(), q.Customer, f)
+	if err != nil {
+		return page{}, err
+	}
+	v := noticesView{}
+	if f.Before > 0 {
+		v.Pager.Back = "/notices/sent"
+	}
+	if len(all) > perPage {
+		all = all[:perPage]
+		v.Pager.Next = "/notices/sent?before=" + strconv.FormatInt(all[perPage-1].ID, 10)
+	}
+	for i := range all {
+		v.Rows = append(v.Rows, s.noticeRow(q, &all[i]))
+	}
+	return page{name: "sent", title: q.t("notices.sent"), nav: "/people", crumbs: []crumb{{q.t("frame.people"), "/people"}, {q.t("notices.short"), "/notices"}}, data: v}, nil
+}
+
+func (s *Server) noticeRow(q *query, n *notify.View) noticeRow {
+	r := noticeRow{At: q.at(n.At), Title: name(n.Title)}
+	if n.Line != "" {
+		r.Line = s.lineText(n.Line)
+	}
+	if l, ok := s.d.Book.Line(n.Line); ok && l.Customer() == q.Customer {
+		r.LinePath = linePath(l)
+	}
+	for _, d := range n.Deliveries {
+		to := noticeWay{At: name(account.ChannelCalled(d.Channel).Shown(d.Address)), State: q.t("notices.state-" + word(d.State)), Bad: d.State == notify.Failed || d.State == notify.Bounced}
+		if d.State == notify.Sent {
+			to.When = q.at(d.Sent)
+		}
+		r.To = append(r.To, to)
+	}
+	return r
 }
 
 func (s *Server) notifiedRow(q *query, c *account.Contact, may bool) notifiedRow {

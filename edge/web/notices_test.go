@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/person"
 	"ringfence/flow/book"
+	"ringfence/flow/notify"
+	"ringfence/state/store"
 )
 
 // TestWhoIsNotifiedIsChangedOnThePage: added, changed and removed by owners alone, with a factor that was shown lately; where they wait for what they loosen, that waits.
@@ -55,6 +58,30 @@ func TestWhoIsNotifiedIsChangedOnThePage(t *testing.T) {
 	same("while it waits", "Zoe zoe@home.example off")
 	c.shows("the page", b.get("/notices"), "A change here waits 24 hours")
 	c.shows("what waits", b.get("/changes"), "Contact Zoe (zoe@home.example) changed to Zoe (eve@evil.example)", "Contact Zoe (zoe@home.example) removed")
+
+	var asked []notify.Filter
+	c.Server.d.Sent = func(_ context.Context, customer string, f notify.Filter) ([]notify.View, error) {
+		if asked = append(asked, f); customer != c.acme {
+			t.Errorf("asked for %s", customer)
+		}
+		if f.Before > 0 {
+			return nil, nil
+		}
+		v := notify.View{Title: "Somebody tried to guess a line's password", Notice: store.Notice{ID: 7, Line: c.line("2001").ID(), At: time.Now(), Deliveries: []store.Delivery{
+			{Person: "customer/acme/zoe", Channel: account.Mail, Address: "zoe@home.example", State: store.Bounced},
+			{Person: "customer/acme/sam", Channel: account.Mail, Address: hostileName, State: store.Sent, Sent: time.Now()},
+		}}}
+		return slices.Repeat([]notify.View{v}, f.Limit), nil
+	}
+	c.shows("what went out", b.get("/notices/sent"), "Notices that went out", "guess a line", "zoe@home.example", "came back: the address does not work")
+	if body := b.get("/notices/sent").Body.String(); !strings.Contains(body, `href="/lines/2001"`) || !strings.Contains(body, `/notices/sent?before=7`) {
+		t.Errorf("links to the line and to what is older are missing in %s", body)
+	}
+	c.shows("the end of it", b.get("/notices/sent?before=7"), "No notice has gone out yet")
+	c.shows("odd", b.get("/notices/sent?before=-1x"), "Notices that went out")
+	if asked[2].Before != 7 || asked[3].Before != 0 {
+		t.Errorf("asked %+v", asked)
+	}
 
 	reader := c.prove("rob", person.Reader)
 	if body := reader.get("/notices").Body.String(); !strings.Contains(body, "zoe@home.example") || strings.Contains(body, `name="do"`) {

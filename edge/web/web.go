@@ -49,6 +49,9 @@ type Deps struct {
 	Use     func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
 	Help    notify.Help
 
+	// Sent is the notices that people of a customer got: SentTo of notify.Notifier. nil: none are shown.
+	Sent func(ctx context.Context, customer string, f notify.Filter) ([]notify.View, error)
+
 	People *people.People                       // who may sign in; nil: nobody
 	SignIn func(token string) string            // the address of a link that signs in
 	ZoneOf func(customer string) *time.Location // in which a customer reads times

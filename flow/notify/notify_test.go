@@ -143,6 +143,30 @@ func TestWhoIsTold(t *testing.T) {
 	}
 }
 
+// TestCustomersSeeWhatWentToThem: neither notices that staff alone got, nor the deliveries to staff of a notice that both got.
+func TestCustomersSeeWhatWentToThem(t *testing.T) {
+	w := newWorld(t, nil)
+	w.finding(detect.Unallocated, "2001", 1) // for the desk
+	w.finding(detect.HostingLogin, "2001", 2)
+	w.device("2001")
+	w.follow()
+	var got []string
+	all, err := w.n.SentTo(t.Context(), "acme", Filter{})
+	w.must(err)
+	for _, v := range all {
+		for _, d := range v.Deliveries {
+			got = append(got, v.Kind+" "+d.Person+" "+v.State)
+		}
+	}
+	equal(t, "sent to acme", got, []string{"new-device customer/acme/office queued", "hosting-login customer/acme/office queued"})
+	if all, err := w.n.SentTo(t.Context(), "acm", Filter{}); err != nil || len(all) != 0 {
+		t.Errorf("another customer sees %+v, %v", all, err)
+	}
+	if all, err := w.n.SentTo(t.Context(), "acme", Filter{Limit: 1, Before: all[0].ID}); err != nil || len(all) != 1 || all[0].Kind != "hosting-login" {
+		t.Errorf("the next page: %+v, %v", all, err)
+	}
+}
+
 // Guards: a customer without contacts must not lose its notices, and later a contact can be sent them.
 func TestNobodyToTellIsKept(t *testing.T) {
 	w := newWorld(t, nil)

@@ -24,6 +24,13 @@ type View struct {
 // Filter selects notices. Limit 0 is 100, at most 1000.
 type Filter = store.NoticeFilter
 
+// States of a delivery that pages tell apart.
+const (
+	Sent    = store.Sent
+	Bounced = store.Bounced
+	Failed  = store.Failed
+)
+
 // List is notices, newest first.
 func (n *Notifier) List(ctx context.Context, f Filter) ([]View, error) {
 	f.Limit = min(max(f.Limit, 0), 1000)
@@ -35,6 +42,18 @@ func (n *Notifier) List(ctx context.Context, f Filter) ([]View, error) {
 	return out, err
 }
 
+// SentTo is the notices that people of a customer got, newest first, with the deliveries to them alone.
+func (n *Notifier) SentTo(ctx context.Context, customer string, f Filter) ([]View, error) {
+	f.Account, f.To = customer, "customer/"+customer
+	all, err := n.List(ctx, f)
+	own := personShown(f.To + "/")
+	for i := range all {
+		all[i].Deliveries = slices.DeleteFunc(all[i].Deliveries, func(d store.Delivery) bool { return !strings.HasPrefix(d.Person, own) })
+		all[i].State = stateOf(all[i].Deliveries)
+	}
+	return all, err
+}
+
 // personShown is a person as people are named: "customer/acme/anna".
 func personShown(person string) string {
 	if strings.HasPrefix(person, "customer/") {
@@ -44,20 +63,28 @@ func personShown(person string) string {
 }
 
 func viewOf(x store.Notice) View {
-	v := View{Notice: x, Title: draftOf(&x).info.Title, State: string(store.Kept)}
+	v := View{Notice: x, Title: draftOf(&x).info.Title, State: stateOf(x.Deliveries)}
 	v.Deliveries = slices.Clone(x.Deliveries)
 	for i := range v.Deliveries {
 		d := &v.Deliveries[i]
 		if d.Person = personShown(d.Person); d.State != store.Queued && d.State != store.Sending {
 			d.Next = time.Time{}
 		}
-		if i == 0 {
-			v.State = string(d.State)
-		} else if v.State != string(d.State) {
-			v.State = "mixed"
-		}
 	}
 	return v
+}
+
+// stateOf is the state that all deliveries have, or "mixed"; "kept" of none.
+func stateOf(all []store.Delivery) string {
+	for i := range all {
+		if all[i].State != all[0].State {
+			return "mixed"
+		}
+	}
+	if len(all) == 0 {
+		return string(store.Kept)
+	}
+	return string(all[0].State)
 }
 
 // Shown is a notice with its message as its first person got it, rendered again; links are left out, since they are that

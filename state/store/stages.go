@@ -232,6 +232,7 @@ type Notice struct {
 type NoticeFilter struct {
 	Line, Account, Kind string
 	State               string // of any of its deliveries
+	To                  string // whom any of its deliveries is to: all people of "customer/ID"
 	Before              int64
 	Limit               int
 }

@@ -102,6 +102,9 @@ func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.No
 	default:
 		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
 	}
+	if f.To != "" {
+		w.and("EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND substr(d.person, 1, length(CAST(? AS text))) = ?)", f.To+"/")
+	}
 	return s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args...)
 }
 

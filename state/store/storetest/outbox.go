@@ -67,6 +67,12 @@ func noticesAreFound(t *testing.T, s store.Store) {
 		if i%100 == 7 {
 			n.Deliveries[1].State = store.Failed
 		}
+		switch i % 10 {
+		case 1:
+			n.Deliveries[1].Person = "customer/c1/ann"
+		case 2:
+			n.Deliveries[1].Person = "customer/c10/ann"
+		}
 		all = append(all, n)
 	}
 	out := advance(t, s, store.Step{Stage: "notify", To: 1, Notices: all})
@@ -96,6 +102,10 @@ func noticesAreFound(t *testing.T, s store.Store) {
 		{store.NoticeFilter{State: "failed"}, "607 507 407 307 207 107 7"},
 		{store.NoticeFilter{State: "failed", Line: "l1", Limit: 2}, "607 307"},
 		{store.NoticeFilter{State: "sent"}, ""},
+		{store.NoticeFilter{To: "customer/c1", Limit: 2}, "611 601"},
+		{store.NoticeFilter{To: "customer/c1", Limit: 2, Account: "a0"}, ""},
+		{store.NoticeFilter{To: "customer/c", Limit: 2}, ""},
+		{store.NoticeFilter{To: "customer/c10", Limit: 2}, "612 602"},
 	} {
 		if got := strings.Join(read(c.f), " "); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.f, got, c.want)
