@@ -148,7 +148,7 @@ func TestCustomersSeeWhatWentToThem(t *testing.T) {
 	w := newWorld(t, nil)
 	w.finding(detect.Unallocated, "2001", 1) // for the desk
 	w.finding(detect.HostingLogin, "2001", 2)
-	w.device("2001")
+	w.device("2002")
 	w.follow()
 	var got []string
 	all, err := w.n.SentTo(t.Context(), "acme", Filter{})

@@ -51,7 +51,7 @@ func (n *Notifier) SentTo(ctx context.Context, customer string, f Filter) ([]Vie
 		all[i].Deliveries = slices.DeleteFunc(all[i].Deliveries, func(d store.Delivery) bool { return !strings.HasPrefix(d.Person, own) })
 		all[i].State = stateOf(all[i].Deliveries)
 	}
-	return all, err
+	return slices.DeleteFunc(all, func(v View) bool { return len(v.Deliveries) == 0 }), err
 }
 
 // personShown is a person as people are named: "customer/acme/anna".

@@ -16,8 +16,9 @@ func (s *Store) Notices(_ context.Context, f store.NoticeFilter) ([]store.Notice
 	defer s.mu.Unlock()
 	out := newest(s.stages.notices, f.Before, f.Limit, func(n *store.Notice) bool {
 		in := func(d store.Delivery) bool { return string(d.State) == f.State }
+		to := func(d store.Delivery) bool { return strings.HasPrefix(d.Person, f.To+"/") }
 		return fits(f.Line, n.Line) && fits(f.Account, n.Account) && fits(f.Kind, n.Kind) &&
-			(f.State == "" || slices.ContainsFunc(n.Deliveries, in))
+			(f.State == "" || slices.ContainsFunc(n.Deliveries, in)) && (f.To == "" || slices.ContainsFunc(n.Deliveries, to))
 	})
 	for i := range out {
 		out[i].Deliveries = slices.Clone(out[i].Deliveries)
