@@ -86,7 +86,7 @@ func affairs(ctx context.Context, s *world) (all []scene, stop func(), err error
 	return []scene{
 		page("staff-cases", a.ours, "/staff/cases", "3 cases are open"), page("staff-case", a.ours, "/staff/cases/1", "calls to Latvia"), page("staff-call", a.ours, "/staff/calls/"+string(a.calls[0]), "A call of"),
 		page("staff-money", a.ours, "/staff/money", "is unpaid"), page("staff-bill", a.ours, "/staff/money/bills/1", "Bill 1"),
-		page("staff-claims", a.ours, "/staff/claims?all=1", "All claims"), page("staff-claim", a.ours, "/staff/claims/1", "Claim 1"), page("staff-plans", a.ours, "/staff/plans?all=1", "All plans"), page("plans", a.theirs, "/money/plans", "is due on"), page("history", a.theirs, "/history", "The last change was"), page("notices", a.theirs, "/notices", "is notified"),
+		page("staff-claims", a.ours, "/staff/claims?all=1", "All claims"), page("staff-claim", a.ours, "/staff/claims/1", "Claim 1"), page("staff-plans", a.ours, "/staff/plans?all=1", "All plans"), page("plans", a.theirs, "/money/plans", "is due on"), page("history", a.theirs, "/history", "The last change was"), page("notices", a.theirs, "/notices", "is notified"), page("notices-sent", a.theirs, "/notices/sent", "Notices that went out"),
 		page("staff-case-large", a.ours, "/staff/cases/3", "131 calls"), page("case-call", a.theirs, "/calls/"+string(a.calls[10]), ""), page("cases", a.theirs, "/cases", "cases are open"), page("case", a.theirs, "/cases/1", "calls to Latvia"), page("bill", a.theirs, "/money/bills/1", "Bill 1"), page("money-bills", a.theirs, "/money", "not yet billed"),
 	}, a.close, nil
 }
@@ -307,7 +307,7 @@ func (a *affair) serve(ctx context.Context, s *world) error {
 	none := errors.New("there are no links here")
 	deps := web.Deps{
 		Genuine: func(string) bool { return false }, Link: func(context.Context, string) (notify.LinkView, error) { return notify.LinkView{}, none },
-		Use: func(context.Context, string, netip.Addr) (notify.LinkView, error) { return notify.LinkView{}, none }, Help: help, Zone: a.book.Zone(l.Customer()), ZoneOf: a.book.Zone, Plan: phone.UK(),
+		Use: func(context.Context, string, netip.Addr) (notify.LinkView, error) { return notify.LinkView{}, none }, Sent: sentTo(l), Help: help, Zone: a.book.Zone(l.Customer()), ZoneOf: a.book.Zone, Plan: phone.UK(),
 		Book: a.book, Exposure: figures, Watch: w, Facts: a.db.Facts, Records: past, Billing: a.bills, Settle: a.settling, Cases: a.cases, Casefile: func() *casefile.Casefile { return a.file }, Cooling: cooling.New(cooling.Options{Store: a.db, Book: a.book}), Desk: staff, Status: s.status,
 	}
 	for _, v := range []struct {
@@ -333,4 +333,22 @@ func (a *affair) serve(ctx context.Context, s *world) error {
 		go func() { _ = srv.Serve(at) }() // ends with the program
 	}
 	return nil
+}
+
+// sentTo is what went out to the people of a line's customer.
+func sentTo(l *book.Line) func(context.Context, string, notify.Filter) ([]notify.View, error) {
+	now := time.Now()
+	one := func(id int64, ago time.Duration, title string, ways ...store.Delivery) notify.View {
+		for i := range ways {
+			ways[i].Channel, ways[i].Sent = account.Mail, now.Add(-ago).Add(3*time.Second)
+		}
+		return notify.View{Title: title, Notice: store.Notice{ID: id, Line: l.ID(), Account: l.Customer(), At: now.Add(-ago), Deliveries: ways}}
+	}
+	ana, gone := store.Delivery{Address: "ana@acme.example", State: store.Sent}, store.Delivery{Address: "zoe@acme.example", State: store.Bounced}
+	return func(context.Context, string, notify.Filter) ([]notify.View, error) {
+		return []notify.View{
+			one(9, 2*time.Hour, "Calls unlike this line's usual ones", ana, gone), one(8, 26*time.Hour, "Un-billed usage has passed your warning level", ana),
+			one(7, 50*time.Hour, "Somebody tried to guess a line's password", store.Delivery{Address: "ana@acme.example", State: store.Bundled}),
+		}, nil
+	}
 }
