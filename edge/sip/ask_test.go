@@ -467,3 +467,23 @@ func TestAPhoneThatNeverAcknowledges(t *testing.T) {
 		}
 	})
 }
+
+// TestACallThatAnotherNodeHas: the voice stops when the call is forgotten here, and the next question finds its place free.
+func TestACallThatAnotherNodeHas(t *testing.T) {
+	inAsked(t, price, func(w *askedWorld) {
+		w.loose = true
+		a := w.call("q14", keysSDP)
+		a.take(w.phone.expect("200 INVITE"))
+		a.request("ACK", "")
+		w.press(w.digits())
+		w.carrier.expect("INVITE") // it rings: the voice plays the ringing tone, for as long as it lives
+		w.edge.forget(w.gate.admitted)
+		synctest.Wait()
+		w.hear()
+		n := len(w.audio)
+		time.Sleep(10 * time.Second)
+		if w.hear(); len(w.audio) != n {
+			t.Errorf("%d samples came after the call had gone", len(w.audio)-n)
+		}
+	})
+}

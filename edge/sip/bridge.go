@@ -102,6 +102,7 @@ func (s *shard) forget(b *bridge) {
 		return
 	}
 	b.gone = true
+	b.endQuestion() // another node may have the call: nobody here ends it
 	s.timers.remove(b)
 	delete(s.byID, b.id)
 	for _, l := range b.all {
