@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -173,6 +174,21 @@ func (c *Call) Reinvite(ctx context.Context, direction string) (int, error) {
 		tx.acknowledge(c.request(message.ACK))
 	}
 	return m.Status(), nil
+}
+
+// Press sends keys inside the call, each by an INFO (application/dtmf-relay), as phones do that are set so.
+func (c *Call) Press(ctx context.Context, keys string) error {
+	for _, key := range keys {
+		r := c.request(message.INFO)
+		r.kind, r.body = "application/dtmf-relay", fmt.Appendf(nil, "Signal=%c\r\nDuration=160\r\n", key)
+		switch _, m, err := c.e.transact(ctx, r); {
+		case err != nil:
+			return err
+		case m.Status()/100 != 2:
+			return fmt.Errorf("the key %c was answered %d", key, m.Status())
+		}
+	}
+	return nil
 }
 
 // asked answers what the other end asks inside the call. Called on the endpoint's reading goroutine.

@@ -197,6 +197,8 @@ type CallCmd struct {
 	Talk time.Duration `help:"Duration of the call before it is hung up." default:"5s"`
 	Ring time.Duration `help:"Time to ring before the call is cancelled." default:"30s"`
 	Anon bool          `help:"Withhold the caller's number."`
+	// Press answers the voice that asks for a confirmation.
+	Press string `help:"Keys to press a second after the answer, for a call that must be confirmed." placeholder:"KEYS"`
 }
 
 // Run calls and prints each answer, what was heard, and how it ended.
@@ -220,6 +222,17 @@ func (c *CallCmd) Run(ctx context.Context, out io.Writer) error {
 		return ErrFailed
 	}
 	d.answer(a, ": answered")
+	if c.Press != "" {
+		select {
+		case <-call.Done():
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+			d.say("pressing %s", c.Press)
+			if err := call.Press(ctx, c.Press); err != nil {
+				d.say("the keys were not taken: %v", err)
+			}
+		}
+	}
 	return talk(ctx, d, p, call, c.Talk)
 }
 

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -208,7 +209,8 @@ type request struct {
 	routes           []string
 	login            *challenge.Credentials // nil: none was asked for
 	lines            []byte                 // further header lines, CR LF after each
-	body             []byte                 // a session description
+	body             []byte
+	kind             string // of body; "" is a session description
 	dest             transport.Dest
 }
 
@@ -236,7 +238,7 @@ func (e *endpoint) write(r *request, method message.Method, to string) []byte {
 		w.AddString(r.login.Header, r.login.Value)
 	}
 	w.Lines(r.lines)
-	return w.End(sdpType, r.body)
+	return w.End(cmp.Or(r.kind, sdpType), r.body)
 }
 
 const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
