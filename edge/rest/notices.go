@@ -45,7 +45,7 @@ func (s *Server) listNotices(ctx context.Context, n *notify.Notifier, in *struct
 	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	f := notify.Filter{Line: line, Account: customer, Kind: in.Kind, State: in.State, Before: in.Before, Limit: limit + 1}
-	if own(ctx) != "" { // what staff alone were told of a customer is not for its people
+	if own(ctx) != "" { // notices that staff alone got about a customer are not for its people
 		sent, err := n.SentTo(ctx, customer, f)
 		return list(views(sent, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
 	}

@@ -119,7 +119,7 @@ type Result struct {
 
 // Ask prepares a question. offer is the caller's session description; when it is empty, sdp is an offer, whose answer Session.Answer takes. peer is where the
 // caller's signalling comes from, and local the address that it has reached. Nothing is sent before Begin. done is called at most once, on another goroutine, and
-// not after Close has returned to whoever called it.
+// not after Close has returned.
 func (v *Voice) Ask(offer []byte, peer, local netip.Addr, q Question, done func(Result)) (s *Session, sdp []byte, err error) {
 	var h *heard
 	if len(offer) > 0 {

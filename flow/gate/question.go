@@ -15,7 +15,7 @@ import (
 )
 
 // Some calls must be confirmed by a person: a voice states the price, and a key lets the call go on. Until then the call costs nothing; what it holds
-// stays held. Whoever confirms a call is trusted with its number for a time, and a line that fails too many questions is asked no more.
+// stays held. A number that a caller has confirmed is trusted for a time, and a line that fails too many questions is asked no more.
 
 // Confirm is what a caller must confirm, and what the voice says.
 type Confirm struct {
