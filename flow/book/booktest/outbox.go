@@ -15,10 +15,11 @@ func (s *Store) Notices(_ context.Context, f store.NoticeFilter) ([]store.Notice
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := newest(s.stages.notices, f.Before, f.Limit, func(n *store.Notice) bool {
-		in := func(d store.Delivery) bool { return string(d.State) == f.State }
-		to := func(d store.Delivery) bool { return strings.HasPrefix(d.Person, f.To+"/") }
+		wanted := func(d store.Delivery) bool {
+			return fits(f.State, string(d.State)) && (f.To == "" || strings.HasPrefix(d.Person, f.To+"/"))
+		}
 		return fits(f.Line, n.Line) && fits(f.Account, n.Account) && fits(f.Kind, n.Kind) &&
-			(f.State == "" || slices.ContainsFunc(n.Deliveries, in)) && (f.To == "" || slices.ContainsFunc(n.Deliveries, to))
+			(f.State == "" && f.To == "" || slices.ContainsFunc(n.Deliveries, wanted))
 	})
 	for i := range out {
 		out[i].Deliveries = slices.Clone(out[i].Deliveries)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,18 +95,27 @@ func keyOf(d *store.Delivery) []any {
 // Notices reads notices with their deliveries, newest first.
 func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.Notice, error) {
 	w := ofWhom(f.Line, f.Account, f.Kind, f.Before)
-	switch store.DeliveryState(f.State) {
-	case "":
-	case store.Sent, store.Kept, store.Off, store.Bundled:
+	switch state := store.DeliveryState(f.State); {
+	case f.To != "":
+		w.deliveredTo(f.To, f.State)
+	case state == "":
+	case state == store.Sent, state == store.Kept, state == store.Off, state == store.Bundled:
 		// Most notices are in these states, so that the newest are found quickly one by one. SQLite follows this order.
 		w.and("EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND d.state = ?)", f.State)
 	default:
 		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
 	}
-	if f.To != "" {
-		w.and("EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND substr(d.person, 1, length(CAST(? AS text))) = ?)", f.To+"/")
-	}
 	return s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args...)
+}
+
+// deliveredTo adds that some delivery is to people of to, and in a state: one of the same delivery, because how others fared is not theirs to know.
+func (w *where) deliveredTo(to, state string) {
+	cond := "EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND substr(d.person, 1, length(CAST(? AS text))) = ?"
+	if state != "" {
+		w.args = append(w.args, state)
+		cond += " AND d.state = $" + strconv.Itoa(len(w.args))
+	}
+	w.and(cond+")", to+"/")
 }
 
 // Notice reads one notice with its deliveries, or is ErrNotFound.

@@ -65,7 +65,7 @@ func noticesAreFound(t *testing.T, s store.Store) {
 		n := notice(fmt.Sprint(i))
 		n.Line, n.Account, n.Kind = fmt.Sprint("l", i%3), fmt.Sprint("a", i%2), fmt.Sprint("k", i%5)
 		if i%100 == 7 {
-			n.Deliveries[1].State = store.Failed
+			n.Deliveries[0].Person, n.Deliveries[1].State = "customer/aaa/boss", store.Failed
 		}
 		switch i % 10 {
 		case 1:
@@ -106,6 +106,9 @@ func noticesAreFound(t *testing.T, s store.Store) {
 		{store.NoticeFilter{To: "customer/c1", Limit: 2, Account: "a0"}, ""},
 		{store.NoticeFilter{To: "customer/c", Limit: 2}, ""},
 		{store.NoticeFilter{To: "customer/c10", Limit: 2}, "612 602"},
+		{store.NoticeFilter{To: "customer/acme", State: "failed", Limit: 2}, "607 507"},
+		{store.NoticeFilter{To: "customer/aaa", State: "failed"}, ""}, // of one that another's delivery failed of
+		{store.NoticeFilter{To: "customer/aaa", State: "queued", Limit: 1}, "607"},
 	} {
 		if got := strings.Join(read(c.f), " "); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.f, got, c.want)
