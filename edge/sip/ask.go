@@ -125,7 +125,7 @@ func (q *question) acknowledged(b *bridge, m *message.Message) {
 			b.unasked(b.setup.plan.Ask, voice.ErrCodec)
 			return
 		}
-		b.setup.offer = answer.twoWay()
+		b.setup.offer, q.offers = answer.twoWay(), false // the ACK of a later re-INVITE holds no answer
 	}
 	q.voice.Begin()
 }

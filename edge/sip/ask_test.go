@@ -356,6 +356,10 @@ func TestAskedWithoutAnOffer(t *testing.T) {
 			t.Fatalf("the voice offers\n%s", body)
 		}
 		a.request("ACK", keysSDP)
+		synctest.Wait()
+		a.request("INVITE", keysSDP) // its ACK has no answer to anything
+		w.phone.expect("200 INVITE")
+		a.request("ACK", "")
 		w.press(w.digits())
 		inv := w.carrier.expect("INVITE")
 		if !strings.Contains(string(inv.Body()), "m=audio 4000 ") {

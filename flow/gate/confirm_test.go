@@ -16,8 +16,8 @@ import (
 	"ringfence/state/store/memory"
 )
 
-// asking has line 2001 confirm calls to mobiles with three digits.
-func asking(t *testing.T, b *book.Book) {
+// asksDigits has line 2001 confirm calls to mobiles with three digits.
+func asksDigits(t *testing.T, b *book.Book) {
 	t.Helper()
 	names, err := restrict.ParseSet("mobile")
 	must(t, err)
@@ -30,7 +30,7 @@ func speaks(o *Options) { o.Voice = func() bool { return true } }
 // TestACallThatMustBeConfirmed: nothing is charged before the answer; who confirms is not asked again for a while, and who fails too often is asked no more.
 func TestACallThatMustBeConfirmed(t *testing.T) {
 	b := newBook(t)
-	asking(t, b)
+	asksDigits(t, b)
 	synctest.Test(t, func(t *testing.T) {
 		m := memory.New()
 		h := open(t, b, m, speaks)
@@ -77,7 +77,7 @@ func TestACallThatMustBeConfirmed(t *testing.T) {
 
 func TestTooManyFailedQuestions(t *testing.T) {
 	b := newBook(t)
-	asking(t, b)
+	asksDigits(t, b)
 	synctest.Test(t, func(t *testing.T) {
 		m := memory.New()
 		h := open(t, b, m, speaks)
@@ -121,7 +121,7 @@ func TestTooManyFailedQuestions(t *testing.T) {
 // TestQuestionsAtOnce: a line is asked in two calls at once, and a place is free again when a call ends, whatever the edge has said of its question.
 func TestQuestionsAtOnce(t *testing.T) {
 	b := newBook(t)
-	asking(t, b)
+	asksDigits(t, b)
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, b, memory.New(), speaks)
 		defer h.close()
@@ -153,10 +153,43 @@ func TestQuestionsAtOnce(t *testing.T) {
 	})
 }
 
+// TestAKeyIsNotGoodForDigits: who has pressed a key is asked again once spoken digits are wanted, and not the other way round.
+func TestAKeyIsNotGoodForDigits(t *testing.T) {
+	for _, c := range []struct {
+		first, then restrict.Ask
+		again       bool
+	}{{restrict.AskKey, restrict.AskDigits, true}, {restrict.AskDigits, restrict.AskKey, false}} {
+		b := newBook(t)
+		wants := func(ask restrict.Ask) {
+			names, err := restrict.ParseSet("mobile")
+			must(t, err)
+			l, _ := b.Line("2001")
+			lift := int64(0)
+			if set := l.Settings().Restrictions; len(set) > 0 {
+				lift = set[0].ID
+			}
+			_, err = b.EditLine(t.Context(), "test", "2001", book.LineEdit{Lift: lift, Restrict: &restrict.Restriction{Names: names, Ask: ask, By: "test"}})
+			must(t, err)
+		}
+		wants(c.first)
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, b, memory.New(), speaks)
+			defer h.close()
+			p, _ := h.admit("2001", "07700 900123")
+			h.gate.Notify(p.ID, Questioned{Pressed: Passed})
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+			wants(c.then)
+			if p, why := h.admit("2001", "07700 900123"); why != policy.OK || (p.Ask != nil) != c.again {
+				t.Errorf("%s, then %s: %v %+v", c.first, c.then, why, p)
+			}
+		})
+	}
+}
+
 // TestWithoutAVoice nobody is asked, and the call is refused.
 func TestWithoutAVoice(t *testing.T) {
 	b := newBook(t)
-	asking(t, b)
+	asksDigits(t, b)
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, b, memory.New())
 		defer h.close()

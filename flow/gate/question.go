@@ -46,8 +46,11 @@ type trust struct {
 	open   map[string][]time.Time // questions that are not answered, by line: when they were put
 }
 
-// trusted is a number that a person at a line has confirmed.
-type trusted struct{ line, number string }
+// trusted is a number that a person at a line has confirmed, and how: a key that anything can press is not good for spoken digits.
+type trusted struct {
+	line, number string
+	ask          restrict.Ask
+}
 
 // confirmed fills in what is known of earlier questions, and whether a voice is here.
 func (g *Gate) confirmed(s *engine.Subject) {
@@ -55,16 +58,19 @@ func (g *Gate) confirmed(s *engine.Subject) {
 		return
 	}
 	s.Mute = g.o.Voice == nil || !g.o.Voice()
-	s.Trusted = g.trust.knows(trusted{s.Line, s.Dest.Number.String()}, s.Now) && asks(s)
+	if r := asking(s); r != nil {
+		number := s.Dest.Number.String()
+		s.Trusted = g.trust.knows(trusted{s.Line, number, restrict.AskDigits}, s.Now) || g.trust.knows(trusted{s.Line, number, r.Ask}, s.Now)
+	}
 }
 
-// asks says that some restriction of the attempt asks.
-func asks(s *engine.Subject) bool {
+// asking is the restriction of the attempt that asks, or nil.
+func asking(s *engine.Subject) *restrict.Restriction {
 	c := restrict.Call{Dest: s.Dest, From: s.From}
 	if s.Priced {
 		c.Price = &s.Quote.Price
 	}
-	return restrict.Asking(s.Settings.Restrictions, &c, s.Now, s.Zone) != nil
+	return restrict.Asking(s.Settings.Restrictions, &c, s.Now, s.Zone)
 }
 
 func (t *trust) knows(key trusted, now time.Time) bool {
@@ -214,7 +220,7 @@ func (g *Gate) Questioned(id call.ID, q Questioned) {
 	}
 	switch {
 	case q.Pressed == Passed:
-		g.trust.pass(trusted{o.Line, o.Number}, now)
+		g.trust.pass(trusted{o.Line, o.Number, asked.Ask}, now)
 	case q.Pressed == Silent, q.Wrong > 0: // a caller who hangs up when hearing the price has done what the question is for, and one who tries digits first has not
 		n := g.trust.fail(o.Line, now)
 		f.Failures, f.NoMore = int64(n), n >= mostFailures
